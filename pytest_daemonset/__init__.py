@@ -1,0 +1,1 @@
+"""Prove, or disprove, that a DaemonSet controller keeps its promise."""
