@@ -1,0 +1,96 @@
+"""The command line: ``verify``, ``serve``, ``doctor`` and ``explain``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_daemonset.errors import DaemonSetTestError
+
+EPILOG = """\
+exit codes: 0 all is well; 1 the controller broke a promise, or a check failed; 2 the command cannot be understood or carried out
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line, one sub-parser a command."""
+    root = argparse.ArgumentParser(
+        prog="python -m pytest_daemonset",
+        description="Prove, or disprove, that a DaemonSet controller keeps its promise.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    verify = commands.add_parser("verify", help="run the conformance suite against a controller")
+    _cluster_options(verify)
+    verify.add_argument("--rows", metavar="ID,…", help="only these rows of the contract, such as AMO-01,PLACE-03 (a prefix will do: AMO)")
+    verify.add_argument("--list", action="store_true", help="list the rows that the suite checks, and stop")
+    verify.add_argument("--junit", metavar="FILE", type=Path, help="write a JUnit report there")
+    verify.add_argument("--history", metavar="DIR", type=Path, help="keep what was watched in each failed row")
+    verify.add_argument("-n", "--processes", metavar="N", help="spread the rows over N processes, one cluster each (needs pytest-xdist)")
+    verify.add_argument("-v", "--verbose", action="count", default=0, help="a line per row")
+    verify.add_argument("-x", "--exitfirst", action="store_true", help="stop at the first row that fails")
+
+    serve = commands.add_parser("serve", help="run a cluster in the foreground, to try things by hand")
+    _cluster_options(serve)
+
+    commands.add_parser("doctor", help="say what this machine can run, one line each, with the remedy")
+
+    explain = commands.add_parser("explain", help="say for each node whether it gets a pod, and why, without any cluster")
+    explain.add_argument("daemonset", metavar="DS.YAML", help="the DaemonSet's manifest")
+    explain.add_argument("nodes", metavar="NODES.JSON", help="what `kubectl get nodes -o json` printed; - reads standard input")
+    explain.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    return root
+
+
+def _cluster_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--cluster", default="embedded", help="where the cluster comes from (default: embedded)")
+    command.add_argument("--nodes", type=int, default=3, metavar="N", help="how many workers it has at the start (default: 3)")
+    command.add_argument(
+        "--controller",
+        default="builtin",
+        metavar="SPEC",
+        help="builtin (the default), none, 'command: ./bin/manager --kubeconfig {kubeconfig}' or 'python: package.module:main'",
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Arguments:
+        arguments: the command's words; those of the process when None.
+
+    Returns:
+        The exit code, as the help text tells.
+    """
+    options = parser().parse_args(arguments)
+    try:
+        match options.command:
+            case "verify":
+                from pytest_daemonset.conformance.verify import verify
+
+                return verify(options)
+            case "serve":
+                from pytest_daemonset.clusters.serve import serve
+
+                return serve(options.cluster, options.nodes, options.controller)
+            case "doctor":
+                from pytest_daemonset.clusters.doctor import doctor
+
+                return doctor(sys.stdout)
+            case _:
+                from pytest_daemonset.daemonsets.explain import explain
+
+                return explain(options.daemonset, options.nodes, as_json=options.json, out=sys.stdout)
+    except DaemonSetTestError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

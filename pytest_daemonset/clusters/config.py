@@ -1,0 +1,38 @@
+"""What somebody may decide about a cluster before it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_daemonset.errors import UsageError
+
+KINDS = ("embedded",)
+
+
+@dataclass(frozen=True)
+class ClusterConfig:
+    """The cluster that a session asks for; a project overrides the fixture ``daemonset_cluster_config`` to return another.
+
+    Arguments:
+        kind: where the cluster comes from; one of `KINDS`.
+        nodes: how many workers it has at the start of each test: nodes that can leave.
+        pod_gc_period: seconds between two rounds of the pod garbage collector (20 on a real control plane).
+        pod_gc_quarantine: seconds that a vanished node must stay away before its pods go (40 on a real control plane).
+
+    Raises:
+        UsageError: an unknown kind, or a number that makes no sense.
+    """
+
+    kind: str = "embedded"
+    nodes: int = 3
+    pod_gc_period: float = 0.2
+    pod_gc_quarantine: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise UsageError(f"--daemonset-cluster={self.kind}: no such cluster; there is {', '.join(KINDS)}")
+        if self.nodes < 0:
+            raise UsageError(f"--daemonset-nodes={self.nodes}: a cluster has no fewer than 0 nodes")
+        for name in ("pod_gc_period", "pod_gc_quarantine"):
+            if getattr(self, name) <= 0:
+                raise UsageError(f"{name}={getattr(self, name)}: must be more than 0 seconds")

@@ -1,0 +1,74 @@
+"""The controller under test, as a user names it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_daemonset.errors import UsageError
+
+KINDS = ("builtin", "none", "command", "python")
+USAGE = (
+    "write builtin, none, 'command: ./bin/manager --kubeconfig {kubeconfig}' or 'python: package.module:main' "
+    "(the part before the colon says which kind it is; it is never guessed)"
+)
+
+
+@dataclass(frozen=True)
+class ControllerConfig:
+    """The controller that a session asks for; a project overrides the fixture ``daemonset_controller_config`` to return another.
+
+    Arguments:
+        spec: ``builtin``, ``none``, ``command: …`` or ``python: package.module:main``. ``{kubeconfig}`` in a command is replaced by the
+            path of a kubeconfig of the controller's own; KUBECONFIG holds the same path.
+        ready: when it counts as started: ``write`` (its first write to the API), ``log: REGEX`` (a line of its log), ``http: URL``
+            (the URL answers 200), or empty for "as soon as the process runs". Ignored for ``builtin``.
+        timeout: seconds that it may take to be ready.
+        env: environment variables, on top of the test process's own.
+        cwd: working folder; the test process's own when None.
+
+    Raises:
+        UsageError: a spec or a readiness that cannot be read.
+    """
+
+    spec: str = "builtin"
+    ready: str = ""
+    timeout: float = 30.0
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise UsageError(f"--daemonset-controller={self.spec!r}: no such kind of controller {self.kind!r}; {USAGE}")
+        if self.kind in ("builtin", "none"):
+            if self.argument:
+                raise UsageError(f"--daemonset-controller={self.spec!r}: {self.kind} takes nothing after it; {USAGE}")
+        elif not self.argument:
+            raise UsageError(f"--daemonset-controller={self.spec!r}: says nothing after {self.kind}:; {USAGE}")
+        if self.kind == "python":
+            module, _, function = self.argument.partition(":")
+            if not all(part.isidentifier() for part in module.split(".")) or not function.isidentifier():
+                raise UsageError(f"--daemonset-controller={self.spec!r}: expected python: package.module:function; {USAGE}")
+        if self.kind == "command":
+            self.words()
+        if self.ready and self.ready != "write" and not self.ready.startswith(("log:", "http:")):
+            raise UsageError(f"ready={self.ready!r}: expected 'write', 'log: REGEX' or 'http: URL'")
+
+    @property
+    def kind(self) -> str:
+        """The word before the colon."""
+        return self.spec.partition(":")[0].strip()
+
+    @property
+    def argument(self) -> str:
+        """What stands after the colon."""
+        return self.spec.partition(":")[2].strip()
+
+    def words(self) -> list[str]:
+        """The command's words, split as a POSIX shell splits them; no shell runs it."""
+        try:
+            return shlex.split(self.argument)
+        except ValueError as error:
+            raise UsageError(f"--daemonset-controller={self.spec!r}: cannot be split into words: {error}") from None

@@ -1,0 +1,87 @@
+"""The pytest face: options, markers, and what the terminal says. Imports nothing that costs time."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_daemonset import fixtures
+from pytest_daemonset.fixtures import RUN, SCOPE, Run
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+OPTIONS = {
+    "cluster": ("embedded", "where the cluster comes from: embedded (no Docker, starts in a second)"),
+    "nodes": ("3", "how many workers a cluster has at the start of each test"),
+    "controller": ("builtin", "the controller under test: builtin, none, 'command: …' or 'python: package.module:main'"),
+    "history": ("", "a folder that keeps, for each failed test, what was watched (JSON lines)"),
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """One option and one ini setting per idea, of the same name."""
+    group = parser.getgroup("daemonset", "verify a DaemonSet controller")
+    for name, (default, text) in OPTIONS.items():
+        group.addoption(f"--daemonset-{name}", dest=f"daemonset_{name}", metavar=name.upper(), help=f"{text} (default: {default or 'none'})")
+        parser.addini(f"daemonset_{name}", text, default=default)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the options once, so that a wrong one is told before anything runs."""
+    config.addinivalue_line("markers", "daemonset_requires(*capabilities): skip the test where the cluster lacks one of them")
+    config.stash[RUN] = Run.configured({name: _option(config, name) for name in OPTIONS})
+    config.pluginmanager.register(fixtures, "daemonset-fixtures")
+
+
+def _option(config: pytest.Config, name: str) -> str:
+    value = config.getoption(f"daemonset_{name}")
+    return str(config.getini(f"daemonset_{name}") if value is None else value)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """The setting, whether or not a test uses it."""
+    return f"daemonset: {config.stash[RUN].setting}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """A test that forgot a handle, or whose guards broke after its last line, fails as a test and not as an error beside it."""
+    __tracebackhide__ = True
+    try:
+        result = yield
+    except BaseException as error:
+        scope = item.stash.get(SCOPE, None)
+        if scope is not None:
+            scope.verify_beside(error)
+        raise
+    scope = item.stash.get(SCOPE, None)
+    if scope is not None:
+        scope.verify()
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test's report says how to reach the cluster and what the controller said last."""
+    report = yield
+    run = item.config.stash[RUN]
+    if report.failed and item.stash.get(SCOPE, None) is not None:
+        report.sections.extend(run.sections(item.nodeid, item.stash[SCOPE], report.when or ""))
+    return report
+
+
+def pytest_enter_pdb(config: pytest.Config) -> None:
+    """Whoever debugs wants to look at the cluster with kubectl."""
+    where = config.stash[RUN].whereabouts()
+    terminal: Any = config.pluginmanager.getplugin("terminalreporter")
+    if where and terminal is not None:
+        terminal.write_line(where)
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
+    """What the cluster was asked for and did not imitate: no verdict that touched it is worth much."""
+    for line in config.stash[RUN].closing:
+        terminalreporter.write_line(line)
