@@ -1,0 +1,98 @@
+"""The registry: every row of the contract that the suite checks. The ids are never used again for anything else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from pytest_daemonset.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Row:
+    """One promise.
+
+    Arguments:
+        id: family and number, as in AMO-01.
+        sentence: the promise, in one sentence.
+        kind: S safety (in every state), L liveness (eventually), SL both.
+        priority: P0, P1 or P2.
+    """
+
+    id: str
+    sentence: str
+    kind: str
+    priority: str = "P0"
+
+
+_ALL = (
+    Row("PLACE-01", "every node gets exactly one pod, and nothing else is made", "L"),
+    Row("PLACE-02", "no eligible node: no pod, zero counters, and the generation is still observed", "L"),
+    Row("PLACE-03", "a nodeSelector admits only the nodes that carry all its labels", "SL"),
+    Row("PLACE-04", "required affinity: terms are alternatives, requirements add up, an empty term matches nothing", "SL"),
+    Row("PLACE-08", "preferences, soft taints, pod affinity, spread, resources and host ports choose no node", "S"),
+    Row("PLACE-09", "every pod names its node from its first moment", "S"),
+    Row("PLACE-11", "a pod is its template plus revision label, tolerations, pin and owner, and no more", "S"),
+    Row("PLACE-12", "a label that begins or ceases to match brings or takes the pod of that node alone", "SL"),
+    Row("PLACE-16", "several sets on the same nodes do not touch each other's pods", "S"),
+    Row("TAINT-01", "no pod is made on a node with an untolerated taint", "S"),
+    Row("TAINT-02", "a matching toleration admits the pod; spare ones harm nothing", "L"),
+    Row("TAINT-04", "a NoSchedule taint leaves the running pod where it is", "S"),
+    Row("TAINT-05", "a NoExecute taint makes the controller itself delete the pod", "L"),
+    Row("TAINT-06", "a taint that goes brings the pod", "L"),
+    Row("TAINT-08", "every pod carries the six standard tolerations, none with a time limit", "S"),
+    Row("TAINT-12", "cordoned, pressured and NoExecute-unready nodes are eligible", "L"),
+    Row("NCOND-01", "conditions without taints neither keep a pod away nor take one", "SL"),
+    Row("NCOND-02", "the unschedulable flag alone is ignored", "SL"),
+    Row("NODE-01", "a node that joins gets its pod, and no other node's pod changes", "SL"),
+    Row("NODE-02", "nothing is made for a node that left, and the counters follow", "SL"),
+    Row("AMO-01", "never two active pods of one set on one node", "S"),
+    Row("AMO-02", "no pod is made while the old one is still going", "S"),
+    Row("AMO-03", "a pod that is not bound yet counts for the node it names", "S"),
+    Row("AMO-04", "a crowded node is pruned to one pod: the bound, then the oldest", "L"),
+    Row("AMO-05", "pruning never empties a node", "S"),
+    Row("FAIL-01", "a deleted pod comes back on its node, as another pod", "L"),
+    Row("FAIL-02", "a failed pod is deleted and replaced on its node", "L"),
+    Row("FAIL-03", "a succeeded pod is deleted and replaced on its node", "L"),
+    Row("FAIL-07", "an unready, pending or unknown pod is never deleted", "S"),
+    Row("TERM-02", "a deletion keeps the pod's own grace period", "S"),
+    Row("GC-01", "the set is deleted: pods and revisions follow, nothing is made again", "SL"),
+    Row("GC-02", "foreground deletion: the set stays until its pods are gone, and none is made meanwhile", "SL"),
+    Row("GC-04", "for a set that is being deleted the controller writes nothing", "S"),
+    Row("GC-06", "each pod and revision has exactly one owner reference, complete", "S"),
+    Row("GC-07", "deleted and made again under its name: the new set gets its own pods", "L"),
+    Row("OWN-01", "a matching orphan is adopted and counts for its node", "L"),
+    Row("OWN-03", "what is not its own is never adopted, deleted or written to", "S"),
+    Row("OWN-05", "ownership is decided by UID, not by name", "S"),
+    Row("STAT-01", "desired, current and misscheduled count nodes, rightly", "L"),
+    Row("STAT-02", "ready and available count nodes by their pod; unavailable is the rest", "L"),
+    Row("STAT-04", "every status is consistent in itself", "S"),
+    Row("STAT-05", "the observed generation never falls, never runs ahead, and catches up", "SL"),
+    Row("ROB-07", "what changed while the controller was down is handled at its start", "L"),
+    Row("ROB-08", "an idle restart writes nothing", "S"),
+    Row("ROB-09", "at rest the controller writes nothing", "S"),
+    Row("API-05", "generation counts changes of the spec alone, and status is written through its own door", "S"),
+)
+
+ROWS = MappingProxyType({row.id: row for row in _ALL})
+
+
+def selected(wanted: str | None) -> frozenset[str]:
+    """The ids of the rows that an option asks for.
+
+    Arguments:
+        wanted: ids or prefixes of ids, separated by commas; empty or None for all.
+
+    Raises:
+        UsageError: a part that fits no row.
+    """
+    if not wanted:
+        return frozenset(ROWS)
+    chosen: set[str] = set()
+    for part in filter(None, (part.strip().upper() for part in wanted.split(","))):
+        fitting = {row for row in ROWS if row == part or row.startswith(part + "-")}
+        if not fitting:
+            families = sorted({row.rpartition("-")[0] for row in ROWS})
+            raise UsageError(f"--rows {part}: no such row; the suite checks rows of {', '.join(families)} (see --list)")
+        chosen |= fitting
+    return frozenset(chosen)

@@ -1,0 +1,67 @@
+"""``verify``: the installed conformance suite, run with its own settings and nobody's conftest."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pytest_daemonset.conformance.rows import ROWS, selected
+from pytest_daemonset.errors import UsageError
+
+HERE = Path(__file__).parent
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Run the suite.
+
+    Arguments:
+        options: the command line's ``verify`` options.
+
+    Returns:
+        0 when every row is kept, 1 when one is broken or was not judged, 2 for a command that cannot be carried out.
+
+    Raises:
+        UsageError: an option that asks for what there is not.
+    """
+    rows = selected(options.rows)
+    if options.list:
+        for row in ROWS.values():
+            if row.id in rows:
+                print(f"{row.id:<9} {row.priority}  {row.sentence}")
+        return 0
+    words = ["-c", str(HERE / "pytest.ini"), "--rootdir", str(HERE), "--noconftest"]
+    words += ["-p", "pytest_daemonset.plugin", "-p", "pytest_daemonset.conformance.suite", f"--rows={options.rows or ''}"]
+    words += [f"--daemonset-cluster={options.cluster}", f"--daemonset-nodes={options.nodes}"]
+    words += [f"--daemonset-controller={options.controller}", *(["-v"] * options.verbose or ["-q"])]
+    if options.exitfirst:
+        words.append("-x")
+    if options.junit:
+        words.append(f"--junit-xml={options.junit.absolute()}")
+    if options.history:
+        words.append(f"--daemonset-history={options.history.absolute()}")
+    if options.processes:
+        if importlib.util.find_spec("xdist") is None:
+            raise UsageError(f"-n {options.processes}: needs pytest-xdist; try `pip install pytest-xdist`")
+        words += ["-p", "xdist.plugin", "-n", options.processes]
+    with _own_settings_only():
+        code = pytest.main([*words, str(HERE)])
+    return {pytest.ExitCode.OK: 0, pytest.ExitCode.TESTS_FAILED: 1, pytest.ExitCode.INTERRUPTED: 130}.get(pytest.ExitCode(code), 2)
+
+
+@contextmanager
+def _own_settings_only() -> Iterator[None]:
+    # Somebody's PYTEST_ADDOPTS or another installed plugin could deselect rows or turn a failure into a pass.
+    names = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    before = {name: os.environ.pop(name) for name in names if name in os.environ}
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"]
+        os.environ.update(before)
