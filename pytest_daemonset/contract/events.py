@@ -1,0 +1,36 @@
+"""What was seen to happen: one event of one watched kind, as every floor passes it on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+NODE: Final = "Node"
+POD: Final = "Pod"
+DAEMONSET: Final = "DaemonSet"
+REVISION: Final = "ControllerRevision"
+
+ADDED: Final = "ADDED"
+MODIFIED: Final = "MODIFIED"
+DELETED: Final = "DELETED"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One watch event.
+
+    Arguments:
+        kind: "Node", "Pod", "DaemonSet" or "ControllerRevision"; "DaemonSet" stands for the daemonset-like kind under
+            test, whatever its API group is called.
+        type: "ADDED", "MODIFIED" or "DELETED"; what a list brought counts as ADDED, what a later list misses as DELETED.
+        object: the object as plain JSON; never changed afterwards.
+        rv: its resourceVersion as a number.
+        at: when it was seen, in unix seconds.
+    """
+
+    kind: str
+    type: str
+    object: Mapping[str, Any]
+    rv: int
+    at: float
