@@ -1,0 +1,221 @@
+"""The server without a network: what HTTP requests and the loops inside the server call alike.
+
+Everything is synchronous: a call is done, audited and told to the watchers when it returns. Dicts that are handed out belong to the
+store and must not be changed; dicts that are handed in are encoded at once and may be changed afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timezone
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from pytest_daemonset.embedded import statuses
+from pytest_daemonset.embedded.calls import Answer, Call, Caller, Served
+from pytest_daemonset.embedded.lists import parse_labels
+from pytest_daemonset.embedded.store import Change, Entry, Store, Table
+from pytest_daemonset.embedded.writes import Writes
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from pytest_daemonset.embedded.audit import AuditLog
+    from pytest_daemonset.embedded.kinds.kind import Kind
+
+Object = dict[str, Any]
+
+INDEXED = ("spec.nodeName",)
+_NO_FIELDS: Mapping[str, str] = MappingProxyType({})
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class Subscription:
+    """The changes of some resources from the moment of subscribing on, in order; `async for`, until closed.
+
+    Nothing is lost and nothing is awaited between `subscribe` and a `list` after it, so subscribing first leaves no gap.
+    """
+
+    def __init__(self, tables: Mapping[str, Table]) -> None:
+        self._tables = tables
+        self._pending: deque[tuple[str, Change]] = deque()
+        self._ready = asyncio.Event()
+        self._closed = False
+        self._watchers = {name: self._watcher(name) for name in tables}
+        for name, table in tables.items():
+            table.watchers.add(self._watchers[name])
+
+    def _watcher(self, name: str) -> Callable[[Change], None]:
+        def take(change: Change) -> None:
+            self._pending.append((name, change))
+            self._ready.set()
+
+        return take
+
+    def __aiter__(self) -> Subscription:
+        return self
+
+    async def __anext__(self) -> tuple[str, Change]:
+        """The next change and the name of its resource."""
+        while not self._pending:
+            if self._closed:
+                raise StopAsyncIteration
+            self._ready.clear()
+            await self._ready.wait()
+        return self._pending.popleft()
+
+    def close(self) -> None:
+        """Stop listening; what was not read yet is dropped."""
+        self._closed = True
+        self._pending.clear()
+        self._ready.set()
+        for name, table in self._tables.items():
+            table.watchers.discard(self._watchers[name])
+
+    def __enter__(self) -> Subscription:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class Api:
+    """All that can be asked of the server. Resources are named as in `kubectl`: `pods`, `daemonsets.apps`, `leases.coordination.k8s.io`.
+
+    Args:
+        kinds: what is served.
+        audit: where writes are logged; None for nowhere.
+        ring: how many events of each kind a watch can resume over.
+        now: the clock, for tests.
+    """
+
+    def __init__(
+        self, kinds: Iterable[Kind], audit: AuditLog | None = None, ring: int = 8192, now: Callable[[], datetime] = _now
+    ) -> None:
+        self.store = Store()
+        self.audit = audit
+        self.now = now
+        self.served: dict[str, Served] = {}
+        for kind in kinds:
+            known = kind.field_labels({"metadata": {}})
+            table = Table(kind.api_version, kind.kind, ring, [label for label in INDEXED if label in known])
+            served = Served(kind, table)
+            self.store.add_table(served.name, table)
+            self.served[served.name] = served
+        self._writes = Writes(self.store, self.served, now)
+
+    # reading
+
+    def get(self, resource: str, namespace: str, name: str) -> Object | None:
+        """The object, or None. `namespace` is "" for cluster-wide kinds."""
+        entry = self.served[resource].table.entries.get((namespace, name))
+        return None if entry is None else entry.object
+
+    def list(
+        self, resource: str, namespace: str = "", labels: str = "", fields: Mapping[str, str] = _NO_FIELDS
+    ) -> list[Object]:
+        """The objects of a namespace ("" for all), by label selector and by field labels that they must have. In no certain order."""
+        requirements = parse_labels(labels)
+        found = self.served[resource].table.select(namespace, fields)
+        return [entry.object for entry in found if _meant(entry, namespace, fields) and all(r(entry.labels) for r in requirements)]
+
+    def subscribe(self, *resources: str) -> Subscription:
+        """Hear of every change of these resources (of all, if none is named) until the subscription is closed."""
+        names = resources or tuple(self.served)
+        return Subscription({name: self.served[name].table for name in names})
+
+    # writing, for the loops: as HTTP requests would, audit line included
+
+    def create(self, caller: Caller, resource: str, namespace: str, obj: Object, name: str = "", subresource: str = "") -> Object:
+        """POST. With `name` and `subresource`: to a subresource (`binding`, `eviction`).
+
+        Returns:
+            The object as stored; the Status for a subresource that answers one.
+
+        Raises:
+            StatusError: the request was refused; `.code` and `.reason` tell why.
+        """
+        return self._said(self._call(caller, "create", resource, namespace, name, subresource, obj))
+
+    def update(self, caller: Caller, resource: str, namespace: str, name: str, obj: Object, subresource: str = "") -> Object:
+        """PUT, to the object or to a subresource of it (`status`, `finalize`).
+
+        Raises:
+            StatusError: see `create`; 409 if the resourceVersion in the object is not the newest.
+        """
+        return self._said(self._call(caller, "update", resource, namespace, name, subresource, obj))
+
+    def patch(
+        self,
+        caller: Caller,
+        resource: str,
+        namespace: str,
+        name: str,
+        patch: Object | list[Any],
+        content_type: str = "application/merge-patch+json",
+        subresource: str = "",
+    ) -> Object:
+        """PATCH, by default an RFC 7386 merge patch.
+
+        Raises:
+            StatusError: see `create`.
+        """
+        return self._said(self._call(caller, "patch", resource, namespace, name, subresource, patch, content_type))
+
+    def delete(self, caller: Caller, resource: str, namespace: str, name: str, options: Object | None = None) -> Object:
+        """DELETE; `options` is a DeleteOptions (preconditions, propagationPolicy, gracePeriodSeconds).
+
+        Raises:
+            StatusError: see `create`; 404 if it is gone already, 409 if a precondition does not hold.
+        """
+        return self._said(self._call(caller, "delete", resource, namespace, name, "", options))
+
+    def _call(
+        self,
+        caller: Caller,
+        verb: str,
+        resource: str,
+        namespace: str,
+        name: str,
+        subresource: str,
+        body: Object | list[Any] | None,
+        content_type: str = "application/json",
+    ) -> Call:
+        data = b"" if body is None else orjson.dumps(body)
+        return Call(caller, verb, self.served[resource], namespace, name, subresource, data, content_type)
+
+    def _said(self, call: Call) -> Object:
+        said: Object = orjson.loads(self.write(call).body)
+        return said
+
+    def write(self, call: Call) -> Answer:
+        """The one path of every write: do it, log it, tell the watchers, answer.
+
+        Raises:
+            StatusError: it was refused (and logged).
+        """
+        answer = Answer()
+        try:
+            self._writes.perform(call, answer)
+        except statuses.StatusError as refused:
+            self._finish(call, answer, refused.code, refused.status)
+            raise
+        self._finish(call, answer, answer.code, None)
+        return answer
+
+    def _finish(self, call: Call, answer: Answer, code: int, status: Object | None) -> None:
+        if self.audit is not None:
+            self.audit.write(call, code, answer, status)
+        for change in answer.changes:
+            self.store.publish(change.entry.table, change)
+
+
+def _meant(entry: Entry, namespace: str, fields: Mapping[str, str]) -> bool:
+    return (not namespace or entry.key[0] == namespace) and all(entry.fields.get(k) == v for k, v in fields.items())

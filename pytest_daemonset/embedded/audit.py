@@ -1,0 +1,92 @@
+"""The audit log: one audit.k8s.io/v1 Event per write, on disk before its answer is sent and before any watcher hears of it."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from pytest_daemonset.embedded.calls import Answer, Call
+
+RESULTING_VERSION = "pytest-daemonset/resourceVersion"
+RESULTING_VERSIONS = "pytest-daemonset/resourceVersions"
+
+
+class AuditLog:
+    """Appends one line per write. Opened on creation, closed by `close`.
+
+    Each line carries, beside the fields of Kubernetes, the annotation `pytest-daemonset/resourceVersion`: the version that the write
+    made (absent if it made none), and `pytest-daemonset/resourceVersions`, comma-separated, if it made several.
+
+    Args:
+        path: the file; created with mode 0600, appended to if it exists.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._fd)
+
+    def write(self, call: Call, code: int, answer: Answer, status: dict[str, Any] | None = None) -> None:
+        """Append the line of one finished write.
+
+        Args:
+            code: the HTTP status of its answer.
+            answer: what it did (its request bytes may be empty if the body could not be decoded).
+            status: the Status of a failure.
+        """
+        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        kind = call.kind
+        reference: dict[str, Any] = {"resource": kind.plural}
+        if call.namespace:
+            reference["namespace"] = call.namespace
+        name, uid = call.name, ""
+        if answer.entry is not None:
+            name = answer.entry.key[1]
+            uid = answer.entry.object["metadata"].get("uid", "")
+        if name:
+            reference["name"] = name
+        if uid:
+            reference["uid"] = uid
+        if kind.group:
+            reference["apiGroup"] = kind.group
+        reference["apiVersion"] = kind.version
+        if answer.changes:
+            reference["resourceVersion"] = str(answer.changes[-1].rv)
+        if call.subresource:
+            reference["subresource"] = call.subresource
+        event: dict[str, Any] = {
+            "kind": "Event",
+            "apiVersion": "audit.k8s.io/v1",
+            "level": "Request",
+            "auditID": str(uuid.uuid4()),
+            "stage": "ResponseComplete",
+            "requestURI": call.uri,
+            "verb": call.verb,
+            "user": {"username": call.caller.user, "groups": call.caller.groups},
+            "userAgent": call.caller.user_agent,
+            "objectRef": reference,
+            "responseStatus": {"metadata": {}, "code": code}
+            if status is None
+            else {key: status[key] for key in ("metadata", "status", "message", "reason", "details", "code") if key in status},
+            "requestReceivedTimestamp": now,
+            "stageTimestamp": now,
+        }
+        if answer.request:
+            event["requestObject"] = orjson.Fragment(answer.request)
+        if answer.changes:
+            versions = [str(change.rv) for change in answer.changes]
+            event["annotations"] = {RESULTING_VERSION: versions[-1]}
+            if len(versions) > 1:
+                event["annotations"][RESULTING_VERSIONS] = ",".join(versions)
+        line = orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE)
+        written = os.write(self._fd, line)
+        if written != len(line):
+            raise OSError(f"the audit log took {written} of {len(line)} bytes: is the disk full?")

@@ -1,0 +1,91 @@
+"""One request to the server, from the network or from a loop inside of it, and its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_daemonset.embedded.kinds.kind import Kind
+    from pytest_daemonset.embedded.store import Change, Entry, Table
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: the user that a token stands for, and the agent that it calls itself.
+
+    Args:
+        user: such as "kubernetes-admin" or "system:serviceaccount:kube-system:daemon-set-controller".
+        groups: such as "system:masters".
+        user_agent: the User-Agent header, or the name of a loop.
+    """
+
+    user: str
+    groups: tuple[str, ...] = ()
+    user_agent: str = ""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A kind and the table in which its objects are kept. `name` is the resource: `pods`, `daemonsets.apps`."""
+
+    kind: Kind
+    table: Table
+
+    @property
+    def name(self) -> str:
+        """The resource, with its group: unique in the server."""
+        return f"{self.kind.plural}.{self.kind.group}" if self.kind.group else self.kind.plural
+
+
+@dataclass(frozen=True)
+class Call:
+    """One write as it was asked for.
+
+    Args:
+        verb: create, update, patch, delete or deletecollection.
+        body: what came in, undecoded; empty for none.
+        content_type: without parameters, in lower case.
+        query: the last value of each query parameter.
+    """
+
+    caller: Caller
+    verb: str
+    served: Served
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+    body: bytes = b""
+    content_type: str = "application/json"
+    query: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    uri: str = ""
+
+    @property
+    def kind(self) -> Kind:
+        """The kind that is written."""
+        return self.served.kind
+
+
+@dataclass
+class Answer:
+    """What a write did.
+
+    Args:
+        code: HTTP status.
+        body: the JSON to send.
+        entry: the object as it now is (or last was), where the write was about one.
+        changes: what the watchers are to be told, in order.
+        warnings: texts for Warning headers.
+        request: the body as JSON for the audit log, empty if it could not be decoded.
+    """
+
+    code: int = 200
+    body: bytes = b""
+    entry: Entry | None = None
+    changes: list[Change] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    request: bytes = b""

@@ -1,0 +1,316 @@
+"""Lists: label and field selectors, pages, and what a resourceVersion asks for."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from pytest_daemonset.embedded import statuses
+from pytest_daemonset.embedded.store import Compacted, Entry, Store, Table
+
+if TYPE_CHECKING:
+    from pytest_daemonset.embedded.calls import Served
+
+Labels = Mapping[str, str]
+Requirement = Callable[[Labels], bool]
+
+_TOKEN = re.compile(r"\s*(==|!=|=|!|,|\(|\)|<|>|[^\s=!,()<>]+)")
+_LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
+
+
+def _tokens(text: str) -> list[str]:
+    tokens, at = [], 0
+    text = text.rstrip()
+    while at < len(text):
+        found = _TOKEN.match(text, at)
+        if found is None:
+            raise statuses.bad_request(f"unable to parse requirement: found '{text[at:]}'")
+        tokens.append(found[1])
+        at = found.end()
+    return [*tokens, ""]
+
+
+def _is_word(token: str) -> bool:
+    return token not in {"", "=", "==", "!=", "!", ",", "(", ")", "<", ">"}
+
+
+def _checked(value: str) -> str:
+    if len(value) > 63 or not _LABEL_VALUE.fullmatch(value):
+        raise statuses.bad_request(f"unable to parse requirement: values: Invalid value: {value!r}: a valid label must be alphanumeric")
+    return value
+
+
+def _values(tokens: list[str]) -> frozenset[str]:
+    if tokens[0] != "(":
+        raise statuses.bad_request(f"unable to parse requirement: found '{tokens[0]}' expected: '('")
+    tokens.pop(0)
+    values, value = [], ""
+    while (token := tokens.pop(0)) != ")":
+        if token == ",":
+            values.append(value)
+            value = ""
+        elif _is_word(token):
+            value = _checked(token)
+        else:
+            raise statuses.bad_request(f"unable to parse requirement: found '{token}', expected: ',', ')' or identifier")
+    return frozenset([*values, value])
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise statuses.bad_request(f"unable to parse requirement: '{text}' is not an integer, as '<' and '>' want") from None
+
+
+def _greater(labels: Labels, key: str, limit: int, sign: int) -> bool:
+    value = labels.get(key, "")
+    return value.lstrip("-").isdigit() and sign * int(value) > sign * limit
+
+
+def _requirement(tokens: list[str]) -> Requirement:  # noqa: PLR0911 - one answer per operator
+    token = tokens.pop(0)
+    if token == "!":  # noqa: S105 - an operator
+        key = tokens.pop(0)
+        if not _is_word(key):
+            raise statuses.bad_request(f"unable to parse requirement: found '{key}', expected: identifier")
+        return lambda labels: key not in labels
+    if not _is_word(token):
+        raise statuses.bad_request(f"unable to parse requirement: found '{token}', expected: !, identifier, or 'end of string'")
+    key = token
+    operator = tokens[0]
+    if operator in {",", ""}:
+        return lambda labels: key in labels
+    tokens.pop(0)
+    if operator == "in":
+        wanted = _values(tokens)
+        return lambda labels: labels.get(key) in wanted
+    if operator == "notin":
+        unwanted = _values(tokens)
+        return lambda labels: labels.get(key) not in unwanted
+    if operator not in {"=", "==", "!=", "<", ">"}:
+        raise statuses.bad_request(f"unable to parse requirement: found '{operator}', expected: in, notin, =, ==, !=, gt, lt")
+    value = ""
+    if tokens[0] not in {",", ""}:
+        value = tokens.pop(0)
+        if not _is_word(value):
+            raise statuses.bad_request(f"unable to parse requirement: found '{value}', expected: identifier")
+        _checked(value)
+    if operator == "!=":
+        return lambda labels: labels.get(key) != value
+    if operator in {"<", ">"}:
+        limit, sign = _number(value), 1 if operator == ">" else -1
+        return lambda labels: _greater(labels, key, limit, sign)
+    return lambda labels: labels.get(key) == value
+
+
+def parse_labels(text: str) -> tuple[Requirement, ...]:
+    """The requirements of a label selector, as in `app=x,zone in (a,b),!odd,i>3`.
+
+    Raises:
+        StatusError: 400, as kube-apiserver's parser says it.
+    """
+    if not text.strip():
+        return ()
+    tokens, requirements = _tokens(text), []
+    while True:
+        requirements.append(_requirement(tokens))
+        token = tokens.pop(0)
+        if token == "":
+            return tuple(requirements)
+        if token != ",":  # noqa: S105 - a separator
+            raise statuses.bad_request(f"found '{token}', expected: ',' or 'end of string'")
+
+
+def _split_fields(text: str) -> list[str]:
+    terms, term, escaped = [], "", False
+    for char in text:
+        if escaped:
+            term += char if char in "\\,=" else "\\" + char
+            escaped = False
+        elif char == "\\":
+            escaped = True
+        elif char == ",":
+            terms.append(term)
+            term = ""
+        else:
+            term += char
+    return [each for each in [*terms, term] if each]
+
+
+@dataclass(frozen=True)
+class Selector:
+    """Which objects are meant: those in the namespace ("" for all) that meet all requirements.
+
+    Args:
+        equal, unequal: what field labels must be, and must not be.
+    """
+
+    namespace: str = ""
+    requirements: tuple[Requirement, ...] = ()
+    equal: Mapping[str, str] | None = None
+    unequal: tuple[tuple[str, str], ...] = ()
+
+    def matches(self, entry: Entry) -> bool:
+        """Whether this state of an object is meant."""
+        if self.namespace and entry.key[0] != self.namespace:
+            return False
+        if self.equal and any(entry.fields.get(field) != value for field, value in self.equal.items()):
+            return False
+        if self.unequal and any(entry.fields.get(field) == value for field, value in self.unequal):
+            return False
+        labels = entry.labels
+        return all(requirement(labels) for requirement in self.requirements)
+
+    def candidates(self, table: Table) -> list[Entry]:
+        """All that match, in the order of their keys."""
+        found = [entry for entry in table.select(self.namespace, self.equal or {}) if self.matches(entry)]
+        found.sort(key=lambda entry: entry.key)
+        return found
+
+
+def selector(served: Served, namespace: str, query: Mapping[str, str]) -> Selector:
+    """The selector of a request's query.
+
+    Raises:
+        StatusError: 400 for a selector that cannot be parsed, or a field label that the kind does not have.
+    """
+    equal: dict[str, str] = {}
+    unequal: list[tuple[str, str]] = []
+    if text := query.get("fieldSelector", ""):
+        known = served.kind.field_labels({"metadata": {}})
+        for term in _split_fields(text):
+            if "!=" in term:
+                field, value = term.split("!=", 1)
+                unequal.append((field, value))
+            elif "==" in term or "=" in term:
+                field, value = term.split("==" if "==" in term else "=", 1)
+                equal[field] = value
+            else:
+                raise statuses.bad_request(f"invalid selector: '{text}'; can't understand '{term}'")
+            if field not in known:
+                raise statuses.bad_request(f"field label not supported: {field}")
+    return Selector(namespace, parse_labels(query.get("labelSelector", "")), equal or None, tuple(unequal))
+
+
+def resource_version(text: str, *, of_list: bool = True) -> int:
+    """The number in a resourceVersion parameter; "" counts as 0.
+
+    Raises:
+        StatusError: it is no number; lists say 400, watches 500, as kube-apiserver does.
+    """
+    if not text:
+        return 0
+    if text.isascii() and text.isdigit():
+        return int(text)
+    said = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+    if of_list:
+        raise statuses.bad_request(f"invalid resource version: {said}")
+    raise statuses.StatusError(500, "", said)
+
+
+def _continued(token: str) -> tuple[int, tuple[str, str]]:
+    try:
+        said = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        namespace, _, name = said["start"].partition("/")
+        return int(said["rv"]), (namespace, name)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise statuses.bad_request(f"invalid continue token: continue key is not valid: {error}") from None
+
+
+def _continue(rv: int, last: tuple[str, str]) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps({"v": "meta.k8s.io/v1", "rv": rv, "start": "/".join(last)})).decode().rstrip("=")
+
+
+def _limit(text: str) -> int:
+    if text and not text.isdigit():
+        raise statuses.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+    return int(text or 0)
+
+
+def check_match(query: Mapping[str, str]) -> None:
+    """Refuse a resourceVersionMatch that makes no sense.
+
+    Raises:
+        StatusError: 422, as kube-apiserver validates ListOptions.
+    """
+    match = query.get("resourceVersionMatch", "")
+    if not match:
+        return
+    problem = ""
+    if not query.get("resourceVersion"):
+        problem = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+    elif query.get("continue"):
+        problem = "resourceVersionMatch is forbidden when continue is provided"
+    elif match == "Exact" and query["resourceVersion"] == "0":
+        problem = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
+    if problem:
+        raise statuses.invalid_option("ListOptions", "resourceVersionMatch", "FieldValueForbidden", f"Forbidden: {problem}")
+    if match not in {"Exact", "NotOlderThan"}:
+        text = f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan", ""'
+        raise statuses.invalid_option("ListOptions", "resourceVersionMatch", "FieldValueNotSupported", text)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The answer to a list: the matching entries at one resourceVersion."""
+
+    entries: list[Entry]
+    rv: int
+    token: str = ""
+    remaining: int = 0
+
+
+def listing(store: Store, served: Served, namespace: str, query: Mapping[str, str]) -> Listing:
+    """Answer a list request.
+
+    Raises:
+        StatusError: 400, 410, 422 or 504 as kube-apiserver would.
+    """
+    check_match(query)
+    chosen = selector(served, namespace, query)
+    limit = _limit(query.get("limit", ""))
+    wanted, after = resource_version(query.get("resourceVersion", "")), ("", "")
+    exact = query.get("resourceVersionMatch") == "Exact"
+    if token := query.get("continue", ""):
+        wanted, after = _continued(token)
+        exact = True
+    if wanted > store.rv:
+        raise statuses.too_new(wanted, store.rv)
+    if exact and wanted != store.rv:
+        try:
+            past = served.table.at(wanted)
+        except Compacted as compacted:
+            raise statuses.expired(
+                f"The provided continue parameter is too old to display a consistent list result: {compacted}"
+                if token
+                else f"The resourceVersion for the provided list is too old: {compacted}"
+            ) from None
+        entries = sorted((entry for entry in past.values() if chosen.matches(entry)), key=lambda entry: entry.key)
+        rv = wanted
+    else:
+        entries, rv = chosen.candidates(served.table), store.rv
+    if after[1]:
+        entries = [entry for entry in entries if entry.key > after]
+    if limit and len(entries) > limit:
+        page = entries[:limit]
+        # kube-apiserver cannot count what a selector leaves over, and does not say
+        counted = not (chosen.requirements or chosen.equal or chosen.unequal)
+        return Listing(page, rv, _continue(rv, page[-1].key), len(entries) - limit if counted else 0)
+    return Listing(entries, rv)
+
+
+def encode(served: Served, found: Listing) -> bytes:
+    """The JSON of a list; the objects' bytes are only joined."""
+    metadata: dict[str, Any] = {"resourceVersion": str(found.rv)}
+    if found.token:
+        metadata["continue"] = found.token
+        if found.remaining:
+            metadata["remainingItemCount"] = found.remaining
+    head = orjson.dumps({"kind": f"{served.kind.kind}List", "apiVersion": served.kind.api_version, "metadata": metadata})
+    return b"".join((head[:-1], b',"items":[', b",".join([entry.raw for entry in found.entries]), b"]}"))

@@ -1,0 +1,253 @@
+"""The objects of the server, in memory: one rising resourceVersion, one bounded ring of events per kind, fan-out to watchers.
+
+Pure: no clock, no network, no Kubernetes rules. An object is kept as the bytes of its JSON, encoded once; its dict is decoded again
+when somebody asks for an older state, so that the ring costs bytes and not dicts.
+
+Bytes are kept without `kind` and `apiVersion` (`{"metadata":...}`), as the items of a list are told; `Table.head` puts them in front.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import orjson
+
+Object = dict[str, Any]
+Key = tuple[str, str]  # namespace ("" for cluster-wide kinds), name
+
+ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
+
+_NOTHING: Mapping[str, str] = {}
+
+
+class Compacted(Exception):
+    """The events after the asked resourceVersion are no longer all in the ring.
+
+    Args:
+        asked: the resourceVersion that was asked for.
+        oldest: the lowest one that can still be answered.
+    """
+
+    def __init__(self, asked: int, oldest: int) -> None:
+        super().__init__(f"resourceVersion {asked} is too old: the ring reaches back to {oldest}")
+        self.asked = asked
+        self.oldest = oldest
+
+
+class Entry:
+    """One object at one resourceVersion. Nobody changes it, nor the dict that it gives."""
+
+    __slots__ = ("_object", "fields", "key", "labels", "raw", "rv", "table")
+
+    def __init__(
+        self, table: Table, key: Key, rv: int, obj: Object | None, raw: bytes, labels: Mapping[str, str], fields: Mapping[str, str]
+    ) -> None:
+        self.table = table
+        self._object = obj
+        self.key = key
+        self.rv = rv
+        self.raw = raw
+        self.labels = labels
+        self.fields = fields
+
+    @property
+    def object(self) -> Object:
+        """The object as a dict, `kind` and `apiVersion` first. To be read only; `copy` gives one that may be changed."""
+        return self.copy() if self._object is None else self._object
+
+    def copy(self) -> Object:
+        """A dict of one's own: decoding is cheaper than copying."""
+        loaded: Object = orjson.loads(self.encoded)
+        return loaded
+
+    @property
+    def encoded(self) -> bytes:
+        """The object's JSON, with `kind` and `apiVersion`."""
+        return self.table.head + self.raw[1:]
+
+    def forget(self) -> None:
+        """Drop the dict of a state that has been replaced; the bytes stay."""
+        self._object = None
+
+
+class Change:
+    """One event: what became of one object. `previous` is None where it was ADDED."""
+
+    __slots__ = ("entry", "previous", "rv", "type")
+
+    def __init__(self, rv: int, type_: str, entry: Entry, previous: Entry | None) -> None:
+        self.rv = rv
+        self.type = type_
+        self.entry = entry
+        self.previous = previous
+
+    @property
+    def object(self) -> Object:
+        """The object after the change (the last state, with the resourceVersion of its end, if it was DELETED)."""
+        return self.entry.object
+
+
+Watcher = Callable[["Change"], None]
+
+
+class Table:
+    """All objects of one kind, by key, by namespace and by the field labels that were named as indexes; and their ring.
+
+    Args:
+        api_version, kind: what every object of the table says of itself.
+        ring: how many events are remembered.
+        indexes: field labels for which a list by equality costs what it returns (`spec.nodeName` of pods).
+    """
+
+    def __init__(self, api_version: str, kind: str, ring: int, indexes: Iterable[str] = ()) -> None:
+        self.api_version = api_version
+        self.kind = kind
+        self.head = orjson.dumps({"kind": kind, "apiVersion": api_version})[:-1] + b","
+        self.entries: dict[Key, Entry] = {}
+        self.namespaces: dict[str, dict[Key, Entry]] = {}
+        self.indexes: dict[str, dict[str, dict[Key, Entry]]] = {label: {} for label in indexes}
+        self.ring: deque[Change] = deque()
+        self.ring_size = ring
+        self.compacted = 0
+        self.watchers: set[Watcher] = set()
+
+    def entry(self, obj: Object, rv: int, labels: Mapping[str, str], fields: Mapping[str, str]) -> Entry:
+        """Encode an object, once; `metadata.resourceVersion` is set in it."""
+        metadata = obj["metadata"]
+        metadata["resourceVersion"] = str(rv)
+        body = {k: v for k, v in obj.items() if k not in {"kind", "apiVersion"}}
+        whole = {"kind": self.kind, "apiVersion": self.api_version, **body}
+        return Entry(self, (metadata.get("namespace", ""), metadata["name"]), rv, whole, orjson.dumps(body), labels, fields)
+
+    def select(self, namespace: str = "", fields: Mapping[str, str] = _NOTHING) -> Iterable[Entry]:
+        """The smallest set of entries, by the indexes, that holds all of a namespace ("" for all) with these field labels."""
+        name = fields.get("metadata.name")
+        if name is not None and (namespace or "metadata.namespace" not in fields):
+            found = self.entries.get((namespace, name))
+            if found is not None:
+                return (found,)
+            if namespace or ("", name) in self.entries:
+                return ()
+        for label, index in self.indexes.items():
+            if label in fields:
+                return index.get(fields[label], {}).values()
+        return self.namespaces.get(namespace, {}).values() if namespace else self.entries.values()
+
+    def put(self, entry: Entry) -> Entry | None:
+        """Make it the newest state of its object; the index follows."""
+        key = entry.key
+        previous = self.entries.get(key)
+        self.entries[key] = entry
+        self.namespaces.setdefault(key[0], {})[key] = entry
+        for label, index in self.indexes.items():
+            value = entry.fields.get(label, "")
+            if previous is not None and (old := previous.fields.get(label, "")) != value:
+                _drop(index, old, key)
+            index.setdefault(value, {})[key] = entry
+        return previous
+
+    def pop(self, key: Key) -> Entry:
+        """Take the object out."""
+        entry = self.entries.pop(key)
+        _drop(self.namespaces, key[0], key)
+        for label, index in self.indexes.items():
+            _drop(index, entry.fields.get(label, ""), key)
+        return entry
+
+    def remember(self, change: Change) -> None:
+        """Append to the ring; the oldest event goes when it is full."""
+        if len(self.ring) >= self.ring_size:
+            self.compacted = self.ring.popleft().rv
+        self.ring.append(change)
+
+    def since(self, rv: int) -> list[Change]:
+        """The changes after a resourceVersion, in order. It costs what it returns.
+
+        Raises:
+            Compacted: some of them have been forgotten.
+        """
+        if rv < self.compacted:
+            raise Compacted(rv, self.compacted)
+        missed: list[Change] = []
+        for change in reversed(self.ring):
+            if change.rv <= rv:
+                break
+            missed.append(change)
+        missed.reverse()
+        return missed
+
+    def at(self, rv: int) -> dict[Key, Entry]:
+        """The objects as they were at a resourceVersion, by undoing what came later.
+
+        Raises:
+            Compacted: that state can no longer be told.
+        """
+        entries = dict(self.entries)
+        for change in reversed(self.since(rv)):
+            if change.previous is None:
+                del entries[change.entry.key]
+            else:
+                entries[change.entry.key] = change.previous
+        return entries
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self.entries.values())
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+
+def _drop(index: dict[str, dict[Key, Entry]], value: str, key: Key) -> None:
+    bucket = index[value]
+    del bucket[key]
+    if not bucket:
+        del index[value]
+
+
+class Store:
+    """The tables of all kinds under one strictly rising resourceVersion.
+
+    A write is in two parts, so that an audit line can be written in between: `put` or `remove` makes it the truth and gives the Change,
+    `publish` tells the watchers.
+    """
+
+    def __init__(self) -> None:
+        self.rv = 0
+        self.tables: dict[str, Table] = {}
+        self.on_change: list[Callable[[], None]] = []
+
+    def add_table(self, name: str, table: Table) -> Table:
+        """Serve one more kind, under a name that is unique (its resource, such as `daemonsets.apps`)."""
+        self.tables[name] = table
+        return table
+
+    def put(self, table: Table, obj: Object, labels: Mapping[str, str], fields: Mapping[str, str]) -> Change:
+        """Keep the object as the newest state of its name; it gets the next resourceVersion, and belongs to the store from here on."""
+        self.rv += 1
+        entry = table.entry(obj, self.rv, labels, fields)
+        previous = table.put(entry)
+        if previous is not None:
+            previous.forget()
+        change = Change(self.rv, ADDED if previous is None else MODIFIED, entry, previous)
+        table.remember(change)
+        return change
+
+    def remove(self, table: Table, key: Key) -> Change:
+        """Take an object away; the event tells its last state under the resourceVersion of its end."""
+        self.rv += 1
+        previous = table.pop(key)
+        last = table.entry(previous.copy(), self.rv, previous.labels, previous.fields)
+        last.forget()
+        previous.forget()
+        change = Change(self.rv, DELETED, last, previous)
+        table.remember(change)
+        return change
+
+    def publish(self, table: Table, change: Change) -> None:
+        """Tell every watcher of the table, in the order of the resourceVersions."""
+        for watcher in tuple(table.watchers):
+            watcher(change)
+        for told in self.on_change:
+            told()
