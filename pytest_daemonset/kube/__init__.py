@@ -1,0 +1,1 @@
+"""The thin API client, the kubeconfig that it needs, and the reader of the audit log."""
