@@ -1,0 +1,29 @@
+"""The kinds of object that the server serves, and the rules of each."""
+
+from pytest_daemonset.embedded.kinds.configmap import CONFIGMAP
+from pytest_daemonset.embedded.kinds.controllerrevision import CONTROLLER_REVISION
+from pytest_daemonset.embedded.kinds.daemonset import DAEMON_SET
+from pytest_daemonset.embedded.kinds.event import EVENT
+from pytest_daemonset.embedded.kinds.fielderrors import AdmissionError, DecodeError, FieldError
+from pytest_daemonset.embedded.kinds.kind import Kind
+from pytest_daemonset.embedded.kinds.lease import LEASE
+from pytest_daemonset.embedded.kinds.namespace import NAMESPACE
+from pytest_daemonset.embedded.kinds.node import NODE
+from pytest_daemonset.embedded.kinds.pod import POD
+from pytest_daemonset.embedded.kinds.secret import SECRET
+from pytest_daemonset.embedded.kinds.serviceaccount import SERVICE_ACCOUNT
+
+ALL_KINDS = (
+    NAMESPACE,
+    NODE,
+    POD,
+    CONFIGMAP,
+    SECRET,
+    SERVICE_ACCOUNT,
+    EVENT,
+    DAEMON_SET,
+    CONTROLLER_REVISION,
+    LEASE,
+)
+
+__all__ = ["ALL_KINDS", "AdmissionError", "DecodeError", "FieldError", "Kind"]

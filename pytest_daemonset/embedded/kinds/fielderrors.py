@@ -46,7 +46,9 @@ def invalid(field: str, value: Any, message: str) -> FieldError:
 def not_supported(field: str, value: Any, supported: tuple[str, ...]) -> FieldError:
     """A value outside of a closed list."""
     listed = ", ".join(f'"{each}"' for each in supported)
-    return FieldError("FieldValueNotSupported", field, f"Unsupported value: {_shown(value)}: supported values: {listed}")
+    return FieldError(
+        "FieldValueNotSupported", field, f"Unsupported value: {_shown(value)}: supported values: {listed}"
+    )
 
 
 def duplicate(field: str, value: Any) -> FieldError:
@@ -68,3 +70,7 @@ def _shown(value: Any) -> str:
     import orjson
 
     return orjson.dumps(value).decode() if value is not None else "null"
+
+
+class AdmissionError(ValueError):
+    """An admission plug-in refuses the object; the server answers 403 Forbidden with this text."""

@@ -2,7 +2,8 @@
 
 A rule is a function on plain JSON objects (dicts). The order in which the server calls them is that of kube-apiserver:
 
-- create: `decode`, `default`, `admit_create`, (uid, creationTimestamp and a generated name are set), `prepare_create`, `validate_create`
+- create: `decode`, `default`, `admit_create`, (uid, creationTimestamp and a generated name are set),
+  `prepare_create`, `validate_create`
 - update or patch: `decode`, `default`, `admit_update`, `prepare_update`, `validate_update`
 - the same on `/status`: `decode`, `default`, `prepare_update_status`, `validate_update_status`
 - delete: `grace_seconds`; then either `begin_deletion` and wait while `holds_deletion`, or the object goes at once
@@ -12,13 +13,16 @@ Every `prepare_...` and `default` changes its first argument in place and never 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_daemonset.embedded.kinds import metadata
-from pytest_daemonset.embedded.kinds.fields import MESSAGES, Message, decode, list_keys
-from pytest_daemonset.embedded.kinds.fielderrors import FieldError
+from pytest_daemonset.embedded.kinds.fields import MESSAGES, Message, decode, list_keys, retained_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pytest_daemonset.embedded.kinds.fielderrors import FieldError
 
 Object = dict[str, Any]
 Path = tuple[str, ...]
@@ -33,7 +37,7 @@ def _nothing_updated(_new: Object, _old: Object) -> None:
 
 
 def _prepare_update_status(new: Object, old: Object) -> None:
-    metadata.keep_all_but_status(new, old)
+    metadata.keep_spec(new, old)
 
 
 def _no_errors(_: Object) -> list[FieldError]:
@@ -112,11 +116,16 @@ class Kind:
 
     @property
     def merge_keys(self) -> Mapping[Path, str]:
-        """For a strategic merge patch: path of a list -> its merge key; "" for a list of plain values that is merged."""
+        """For a strategic merge patch: path of a list -> its merge key; "" for plain values that are merged."""
         return list_keys(self.fields)
 
+    @property
+    def retain_keys(self) -> frozenset[Path]:
+        """The lists whose elements a strategic merge patch may cut by `$retainKeys`."""
+        return retained_keys(self.fields)
+
     def decode(self, obj: Object) -> list[str]:
-        """Drop what no field of the kind can hold, in place: unknown fields and nulls.
+        """Bring an object into the form in which it is kept, in place: no unknown fields, no nulls, canonical values.
 
         Returns:
             The paths of the unknown fields, as fieldValidation tells them: `spec.template.spec.contaners`, `spec.x[0].y`.
@@ -158,12 +167,17 @@ class Kind:
         return [*metadata.validate(obj, self.namespaced, self.name_rule), *self.on_validate_create(obj)]
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
-        """Tell what is wrong with a change."""
-        return [*metadata.validate_update(new, old), *self.on_validate_update(new, old)]
+        """Tell what is wrong with a change.
+
+        What is wrong with the metadata is told twice, as kube-apiserver does: once for every kind, once by the kind.
+        """
+        twice = metadata.validate_update(new, old)
+        return [*twice, *twice, *self.on_validate_update(new, old)]
 
     def validate_update_status(self, new: Object, old: Object) -> list[FieldError]:
         """Tell what is wrong with a change of the status."""
-        return [*metadata.validate_update(new, old), *self.on_validate_update_status(new, old)]
+        twice = metadata.validate_update(new, old)
+        return [*twice, *twice, *self.on_validate_update_status(new, old)]
 
     def grace_seconds(self, obj: Object, options: Object) -> int:
         """How long the object lives on after DELETE, in seconds; 0: it goes at once (if no finalizer holds it).
@@ -174,7 +188,9 @@ class Kind:
         return self.on_grace(obj, options)
 
     def begin_deletion(self, obj: Object) -> None:
-        """Change what else changes when an object gets its deletionTimestamp (a namespace's phase)."""
+        """Change what else changes when an object first gets its deletionTimestamp: generation, a namespace's phase."""
+        if obj["metadata"].get("generation", 0) > 0:
+            obj["metadata"]["generation"] += 1
         self.on_begin_deletion(obj)
 
     def holds_deletion(self, obj: Object) -> bool:

@@ -1,0 +1,198 @@
+"""The tables of fields: which fields a message has, of which type, and what becomes of a value that is read.
+
+A table (see `tables/`) lists messages; a message is a name and one indented line for each field:
+
+    NUMBER NAME TYPE [FLAG] [merge[=KEY]] [retainKeys]
+
+- NUMBER is the field's number in Kubernetes' protobuf form; 0: it is not part of that message there.
+- NAME `<` means that the fields of the message TYPE stand here in JSON, while protobuf nests them.
+- TYPE is a scalar, a message, `[]TYPE`, or `{}TYPE` (a map with strings as keys).
+- FLAG `!`: always written, also when empty; `?`: written if it was given, even if empty; none: left out when empty.
+- `merge` says how a strategic merge patch treats a list: by key, or as a set of plain values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+from pytest_daemonset.embedded.kinds.fielderrors import DecodeError
+from pytest_daemonset.embedded.kinds.scalars import SCALARS
+from pytest_daemonset.embedded.kinds.tables import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Shape = Literal["one", "list", "map"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a message.
+
+    Args:
+        number: in protobuf; 0 if it is not there.
+        type: name of a scalar or message, of the elements if it is a list or map.
+        always: written also when empty.
+        keeps_zero: written if it was given, even if empty.
+        inline: its own fields stand in the parent's JSON object.
+        merge: None: a patch replaces the list; "": it merges plain values; else the key of its elements.
+        retain_keys: a patch names the keys of an element that stay.
+    """
+
+    number: int
+    name: str
+    type: str
+    shape: Shape
+    always: bool
+    keeps_zero: bool
+    inline: bool
+    merge: str | None
+    retain_keys: bool
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message: `own` as protobuf has its fields, `fields` by their JSON names with the inlined ones."""
+
+    name: str
+    own: tuple[Field, ...]
+    fields: Mapping[str, Field] = field(repr=False)
+    always: tuple[Field, ...] = field(repr=False)
+
+
+def _read_field(line: str) -> Field:
+    number, name, kind, *rest = line.split()
+    shape: Shape = "one"
+    if kind.startswith("[]"):
+        shape, kind = "list", kind[2:]
+    elif kind.startswith("{}"):
+        shape, kind = "map", kind[2:]
+    merge = next((word.partition("=")[2] for word in rest if word.partition("=")[0] == "merge"), None)
+    inline = name == "<"
+    return Field(int(number), name, kind, shape, "!" in rest, "?" in rest, inline, merge, "retainKeys" in rest)
+
+
+def _read_tables(tables: tuple[str, ...]) -> Mapping[str, Message]:
+    own: dict[str, list[Field]] = {}
+    for line in "\n".join(tables).splitlines():
+        if not line.startswith(" "):
+            current = own.setdefault(line.strip(), [])
+        else:
+            current.append(_read_field(line))
+    own.pop("", None)
+    messages = {}
+    for name, fields in own.items():
+        flat: dict[str, Field] = {}
+        for each in fields:
+            for one in own[each.type] if each.inline else [each]:
+                flat[one.name] = one
+        messages[name] = Message(name, tuple(fields), flat, tuple(f for f in flat.values() if f.always))
+    return MappingProxyType(messages)
+
+
+MESSAGES = _read_tables(TABLES)
+
+
+def decode(message: Message, obj: dict[str, Any]) -> list[str]:
+    """Bring an object into the form in which the server keeps it, in place.
+
+    Unknown fields, nulls and empty values go, values get their canonical spelling (quantities, times), and fields that
+    are always written appear.
+
+    Returns:
+        The paths of the unknown fields.
+
+    Raises:
+        DecodeError: A known field holds a value of another type.
+    """
+    unknown: list[str] = []
+    _decode_message(message, obj, "", unknown)
+    return unknown
+
+
+def _decode_message(message: Message, obj: dict[str, Any], path: str, unknown: list[str]) -> None:
+    fields = message.fields
+    for name in tuple(obj):
+        known = fields.get(name)
+        if known is None:
+            unknown.append(f"{path}{name}")
+            del obj[name]
+            continue
+        value = obj[name]
+        if value is not None:
+            value = _decode_field(known, value, f"{path}{name}", unknown)
+            if value or known.keeps_zero or known.always:
+                obj[name] = value
+                continue
+        del obj[name]
+    for missing in message.always:
+        if missing.name not in obj:
+            obj[missing.name] = _empty(missing)
+
+
+def _decode_field(known: Field, value: Any, path: str, unknown: list[str]) -> Any:
+    if known.shape == "one":
+        return _decode_value(known.type, value, path, unknown)
+    if known.shape == "list":
+        if not isinstance(value, list):
+            raise DecodeError(f"json: cannot unmarshal {_json_type(value)} into field {path} of type []{known.type}")
+        for index, element in enumerate(value):
+            value[index] = _decode_value(known.type, element, f"{path}[{index}]", unknown)
+        return value
+    if not isinstance(value, dict):
+        raise DecodeError(
+            f"json: cannot unmarshal {_json_type(value)} into field {path} of type map[string]{known.type}"
+        )
+    for key, element in value.items():
+        value[key] = _decode_value(known.type, element, f"{path}.{key}", unknown)
+    return value
+
+
+def _decode_value(kind: str, value: Any, path: str, unknown: list[str]) -> Any:
+    scalar = SCALARS.get(kind)
+    if scalar is not None:
+        return scalar.zero if value is None else scalar.read(value, path)
+    if value is None:
+        value = {}
+    if not isinstance(value, dict):
+        raise DecodeError(f"json: cannot unmarshal {_json_type(value)} into field {path} of type {kind}")
+    _decode_message(MESSAGES[kind], value, f"{path}.", unknown)
+    return value
+
+
+def _empty(known: Field) -> Any:
+    if known.shape != "one":
+        return None
+    scalar = SCALARS.get(known.type)
+    if scalar is not None:
+        return scalar.zero
+    return {each.name: _empty(each) for each in MESSAGES[known.type].always}
+
+
+def _json_type(value: Any) -> str:
+    names = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
+    return names.get(type(value), "null")
+
+
+@lru_cache(maxsize=64)
+def list_keys(message: Message) -> Mapping[tuple[str, ...], str]:
+    """How a strategic merge patch merges lists: path (without indexes) -> key of the elements, "" for plain values."""
+    return MappingProxyType({path: each.merge for path, each in _walk(message, ()) if each.merge is not None})
+
+
+@lru_cache(maxsize=64)
+def retained_keys(message: Message) -> frozenset[tuple[str, ...]]:
+    """The paths (without indexes) of the lists whose elements a strategic merge patch may cut by `$retainKeys`."""
+    return frozenset(path for path, each in _walk(message, ()) if each.retain_keys)
+
+
+def _walk(message: Message, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], Field]]:
+    found = []
+    for name, each in message.fields.items():
+        found.append(((*path, name), each))
+        if each.type in MESSAGES and each.shape != "map":
+            found += _walk(MESSAGES[each.type], (*path, name))
+    return found

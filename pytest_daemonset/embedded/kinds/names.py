@@ -1,0 +1,111 @@
+"""Which texts may be names, label keys, label values and the like, after k8s.io/apimachinery pkg/util/validation."""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII)
+_QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]", re.ASCII)
+_ENVIRONMENT = re.compile(r"[ -<>-~]+", re.ASCII)
+_PORT_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
+_CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+", re.ASCII)
+
+
+def _alphanumeric(what: str, also: str, example: str) -> str:
+    return f"{what} must consist of {also}, and must start and end with an alphanumeric character (such as {example})"
+
+
+def dns_label(text: str) -> list[str]:
+    """What is wrong with an RFC 1123 label, such as the name of a namespace or container."""
+    wrong = []
+    if len(text) > 63:
+        wrong.append("must be no more than 63 characters")
+    if not _LABEL.fullmatch(text):
+        wrong.append(
+            _alphanumeric("a lowercase RFC 1123 label", "lower case alphanumeric characters or '-'", "'my-name'")
+        )
+    return wrong
+
+
+def dns_subdomain(text: str) -> list[str]:
+    """What is wrong with an RFC 1123 subdomain, such as the name of a pod."""
+    wrong = []
+    if len(text) > 253:
+        wrong.append("must be no more than 253 characters")
+    if not _SUBDOMAIN.fullmatch(text):
+        also = "lower case alphanumeric characters, '-' or '.'"
+        wrong.append(_alphanumeric("a lowercase RFC 1123 subdomain", also, "'example.com'"))
+    return wrong
+
+
+def path_segment(text: str) -> list[str]:
+    """What is wrong with a name that only has to fit into a URL."""
+    if text in {".", ".."}:
+        return [f"may not be '{text}'"]
+    return [f"may not contain '{sign}'" for sign in "/%" if sign in text]
+
+
+def qualified_name(text: str) -> list[str]:
+    """What is wrong with the key of a label, annotation or taint: an optional DNS prefix, a slash, and a name."""
+    prefix, slash, name = text.rpartition("/")
+    wrong = []
+    if "/" in prefix:
+        return [
+            "a qualified name must be a name with an optional DNS subdomain prefix and '/' (such as 'example.com/x')"
+        ]
+    if slash and not prefix:
+        wrong.append("prefix part must be non-empty")
+    elif slash:
+        wrong += [f"prefix part {each}" for each in dns_subdomain(prefix)]
+    if not name:
+        wrong.append("name part must be non-empty")
+    elif len(name) > 63:
+        wrong.append("name part must be no more than 63 characters")
+    if not _QUALIFIED.fullmatch(name):
+        wrong.append(_alphanumeric("name part", "alphanumeric characters, '-', '_' or '.'", "'MyName'"))
+    return wrong
+
+
+def label_value(text: str) -> list[str]:
+    """What is wrong with the value of a label."""
+    wrong = []
+    if len(text) > 63:
+        wrong.append("must be no more than 63 characters")
+    if text and not _QUALIFIED.fullmatch(text):
+        also = "alphanumeric characters, '-', '_' or '.'"
+        wrong.append(_alphanumeric("a valid label must be an empty string or", also, "'my_value'"))
+    return wrong
+
+
+def environment_name(text: str) -> list[str]:
+    """What is wrong with the name of an environment variable."""
+    return [] if _ENVIRONMENT.fullmatch(text) else ["a valid environment variable name has printable ASCII without '='"]
+
+
+def port_name(text: str) -> list[str]:
+    """What is wrong with the name of a port (an IANA service name)."""
+    if len(text) > 15:
+        return ["must be no more than 15 characters"]
+    if not _PORT_NAME.fullmatch(text):
+        return ["must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-) between them"]
+    return [] if any(sign.isalpha() for sign in text) else ["must contain at least one letter (a-z)"]
+
+
+def config_key(text: str) -> list[str]:
+    """What is wrong with a key in a ConfigMap or Secret."""
+    if len(text) > 253:
+        return ["must be no more than 253 characters"]
+    if not _CONFIG_KEY.fullmatch(text):
+        return ["a valid config key must consist of alphanumeric characters, '-', '_' or '.'"]
+    return ["may not be '.' or start with '..'"] if text == "." or text.startswith("..") else []
+
+
+NAME_RULES: MappingProxyType[str, Callable[[str], list[str]]] = MappingProxyType(
+    {"label": dns_label, "subdomain": dns_subdomain, "path-segment": path_segment}
+)

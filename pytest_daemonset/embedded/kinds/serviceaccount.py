@@ -1,0 +1,15 @@
+"""ServiceAccounts."""
+
+from __future__ import annotations
+
+from pytest_daemonset.embedded.kinds.kind import Kind
+
+SERVICE_ACCOUNT = Kind(
+    group="",
+    version="v1",
+    kind="ServiceAccount",
+    plural="serviceaccounts",
+    singular="serviceaccount",
+    short_names=("sa",),
+    returns_deleted=True,
+)
