@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_daemonset.errors import DaemonSetTestError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 EPILOG = """\
 exit codes: 0 all is well; 1 the controller broke a promise, or a check failed; 2 the command cannot be understood or carried out
@@ -26,11 +29,17 @@ def parser() -> argparse.ArgumentParser:
 
     verify = commands.add_parser("verify", help="run the conformance suite against a controller")
     _cluster_options(verify)
-    verify.add_argument("--rows", metavar="ID,…", help="only these rows of the contract, such as AMO-01,PLACE-03 (a prefix will do: AMO)")
+    verify.add_argument(
+        "--rows",
+        metavar="ID,…",
+        help="only these rows of the contract, such as AMO-01,PLACE-03 (a prefix will do: AMO)",
+    )
     verify.add_argument("--list", action="store_true", help="list the rows that the suite checks, and stop")
     verify.add_argument("--junit", metavar="FILE", type=Path, help="write a JUnit report there")
     verify.add_argument("--history", metavar="DIR", type=Path, help="keep what was watched in each failed row")
-    verify.add_argument("-n", "--processes", metavar="N", help="spread the rows over N processes, one cluster each (needs pytest-xdist)")
+    verify.add_argument(
+        "-n", "--processes", metavar="N", help="spread the rows over N processes, one cluster each (needs pytest-xdist)"
+    )
     verify.add_argument("-v", "--verbose", action="count", default=0, help="a line per row")
     verify.add_argument("-x", "--exitfirst", action="store_true", help="stop at the first row that fails")
 
@@ -39,16 +48,22 @@ def parser() -> argparse.ArgumentParser:
 
     commands.add_parser("doctor", help="say what this machine can run, one line each, with the remedy")
 
-    explain = commands.add_parser("explain", help="say for each node whether it gets a pod, and why, without any cluster")
+    explain = commands.add_parser(
+        "explain", help="say for each node whether it gets a pod, and why, without any cluster"
+    )
     explain.add_argument("daemonset", metavar="DS.YAML", help="the DaemonSet's manifest")
-    explain.add_argument("nodes", metavar="NODES.JSON", help="what `kubectl get nodes -o json` printed; - reads standard input")
+    explain.add_argument(
+        "nodes", metavar="NODES.JSON", help="what `kubectl get nodes -o json` printed; - reads standard input"
+    )
     explain.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return root
 
 
 def _cluster_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--cluster", default="embedded", help="where the cluster comes from (default: embedded)")
-    command.add_argument("--nodes", type=int, default=3, metavar="N", help="how many workers it has at the start (default: 3)")
+    command.add_argument(
+        "--nodes", type=int, default=3, metavar="N", help="how many workers it has at the start (default: 3)"
+    )
     command.add_argument(
         "--controller",
         default="builtin",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,8 @@ from pytest_daemonset.controllers.config import ControllerConfig
 from pytest_daemonset.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_daemonset.observe.scope import Scope
 
 
@@ -34,7 +35,9 @@ class Run:
             raise pytest.UsageError(f"--daemonset-nodes={options['nodes']}: expected a whole number") from None
         try:
             return cls(
-                ClusterConfig(kind=options["cluster"], nodes=nodes), ControllerConfig(options["controller"]), options["history"]
+                ClusterConfig(kind=options["cluster"], nodes=nodes),
+                ControllerConfig(options["controller"]),
+                options["history"],
             )
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None

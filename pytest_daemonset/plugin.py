@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,12 +10,17 @@ from pytest_daemonset import fixtures
 from pytest_daemonset.fixtures import RUN, SCOPE, Run
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from _pytest.terminal import TerminalReporter
 
 OPTIONS = {
     "cluster": ("embedded", "where the cluster comes from: embedded (no Docker, starts in a second)"),
     "nodes": ("3", "how many workers a cluster has at the start of each test"),
-    "controller": ("builtin", "the controller under test: builtin, none, 'command: …' or 'python: package.module:main'"),
+    "controller": (
+        "builtin",
+        "the controller under test: builtin, none, 'command: …' or 'python: package.module:main'",
+    ),
     "history": ("", "a folder that keeps, for each failed test, what was watched (JSON lines)"),
 }
 
@@ -25,13 +29,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """One option and one ini setting per idea, of the same name."""
     group = parser.getgroup("daemonset", "verify a DaemonSet controller")
     for name, (default, text) in OPTIONS.items():
-        group.addoption(f"--daemonset-{name}", dest=f"daemonset_{name}", metavar=name.upper(), help=f"{text} (default: {default or 'none'})")
+        group.addoption(
+            f"--daemonset-{name}",
+            dest=f"daemonset_{name}",
+            metavar=name.upper(),
+            help=f"{text} (default: {default or 'none'})",
+        )
         parser.addini(f"daemonset_{name}", text, default=default)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the options once, so that a wrong one is told before anything runs."""
-    config.addinivalue_line("markers", "daemonset_requires(*capabilities): skip the test where the cluster lacks one of them")
+    config.addinivalue_line(
+        "markers", "daemonset_requires(*capabilities): skip the test where the cluster lacks one of them"
+    )
     config.stash[RUN] = Run.configured({name: _option(config, name) for name in OPTIONS})
     config.pluginmanager.register(fixtures, "daemonset-fixtures")
 
@@ -64,7 +75,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A failed test's report says how to reach the cluster and what the controller said last."""
     report = yield
     run = item.config.stash[RUN]

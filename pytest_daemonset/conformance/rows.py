@@ -29,7 +29,11 @@ _ALL = (
     Row("PLACE-01", "every node gets exactly one pod, and nothing else is made", "L"),
     Row("PLACE-02", "no eligible node: no pod, zero counters, and the generation is still observed", "L"),
     Row("PLACE-03", "a nodeSelector admits only the nodes that carry all its labels", "SL"),
-    Row("PLACE-04", "required affinity: terms are alternatives, requirements add up, an empty term matches nothing", "SL"),
+    Row(
+        "PLACE-04",
+        "required affinity: terms are alternatives, requirements add up, an empty term matches nothing",
+        "SL",
+    ),
     Row("PLACE-08", "preferences, soft taints, pod affinity, spread, resources and host ports choose no node", "S"),
     Row("PLACE-09", "every pod names its node from its first moment", "S"),
     Row("PLACE-11", "a pod is its template plus revision label, tolerations, pin and owner, and no more", "S"),

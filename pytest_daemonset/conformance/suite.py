@@ -58,7 +58,9 @@ class Completeness:
         items[:] = kept
         collected = {row_of(item.name) for item in kept}
         if missing := sorted(self.rows - collected):
-            raise pytest.UsageError(f"the suite is incomplete: no test was collected for {', '.join(missing)}; reinstall pytest-daemonset")
+            raise pytest.UsageError(
+                f"the suite is incomplete: no test was collected for {', '.join(missing)}; reinstall pytest-daemonset"
+            )
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep the worst outcome of each row."""
@@ -70,12 +72,19 @@ class Completeness:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """A run that ended well and judged fewer rows than it was asked for did not end well."""
         is_worker = hasattr(session.config, "workerinput")
-        if exitstatus == pytest.ExitCode.OK and self.unjudged and not is_worker and not session.config.option.collectonly:
+        if (
+            exitstatus == pytest.ExitCode.OK
+            and self.unjudged
+            and not is_worker
+            and not session.config.option.collectonly
+        ):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
         """Say whose promise was judged, and how it came out; name the rows that are not kept."""
-        by_outcome = {name: sorted(row for row, outcome in self.outcomes.items() if outcome == name) for name in _WORST_LAST}
+        by_outcome = {
+            name: sorted(row for row, outcome in self.outcomes.items() if outcome == name) for name in _WORST_LAST
+        }
         terminalreporter.section("conformance")
         terminalreporter.write_line(config.stash[RUN].setting)
         for outcome, word, colour in (("failed", "broken", "red"), ("skipped", "not seen", "yellow")):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import os
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_daemonset.conformance.rows import ROWS, selected
 from pytest_daemonset.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
 
 HERE = Path(__file__).parent
 
@@ -36,7 +39,13 @@ def verify(options: argparse.Namespace) -> int:
                 print(f"{row.id:<9} {row.priority}  {row.sentence}")
         return 0
     words = ["-c", str(HERE / "pytest.ini"), "--rootdir", str(HERE), "--noconftest"]
-    words += ["-p", "pytest_daemonset.plugin", "-p", "pytest_daemonset.conformance.suite", f"--rows={options.rows or ''}"]
+    words += [
+        "-p",
+        "pytest_daemonset.plugin",
+        "-p",
+        "pytest_daemonset.conformance.suite",
+        f"--rows={options.rows or ''}",
+    ]
     words += [f"--daemonset-cluster={options.cluster}", f"--daemonset-nodes={options.nodes}"]
     words += [f"--daemonset-controller={options.controller}", *(["-v"] * options.verbose or ["-q"])]
     if options.exitfirst:
@@ -51,7 +60,9 @@ def verify(options: argparse.Namespace) -> int:
         words += ["-p", "xdist.plugin", "-n", options.processes]
     with _own_settings_only():
         code = pytest.main([*words, str(HERE)])
-    return {pytest.ExitCode.OK: 0, pytest.ExitCode.TESTS_FAILED: 1, pytest.ExitCode.INTERRUPTED: 130}.get(pytest.ExitCode(code), 2)
+    return {pytest.ExitCode.OK: 0, pytest.ExitCode.TESTS_FAILED: 1, pytest.ExitCode.INTERRUPTED: 130}.get(
+        pytest.ExitCode(code), 2
+    )
 
 
 @contextmanager

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_daemonset.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 KINDS = ("builtin", "none", "command", "python")
 USAGE = (
@@ -23,8 +26,8 @@ class ControllerConfig:
     Arguments:
         spec: ``builtin``, ``none``, ``command: …`` or ``python: package.module:main``. ``{kubeconfig}`` in a command is replaced by the
             path of a kubeconfig of the controller's own; KUBECONFIG holds the same path.
-        ready: when it counts as started: ``write`` (its first write to the API), ``log: REGEX`` (a line of its log), ``http: URL``
-            (the URL answers 200), or empty for "as soon as the process runs". Ignored for ``builtin``.
+        ready: when it counts as started: ``log: REGEX`` (a line of its output), ``http: URL`` (the URL answers 200), or empty for
+            "as soon as the process runs". ``builtin`` says itself when it is ready.
         timeout: seconds that it may take to be ready.
         env: environment variables, on top of the test process's own.
         cwd: working folder; the test process's own when None.
@@ -50,11 +53,15 @@ class ControllerConfig:
         if self.kind == "python":
             module, _, function = self.argument.partition(":")
             if not all(part.isidentifier() for part in module.split(".")) or not function.isidentifier():
-                raise UsageError(f"--daemonset-controller={self.spec!r}: expected python: package.module:function; {USAGE}")
+                raise UsageError(
+                    f"--daemonset-controller={self.spec!r}: expected python: package.module:function; {USAGE}"
+                )
         if self.kind == "command":
             self.words()
-        if self.ready and self.ready != "write" and not self.ready.startswith(("log:", "http:")):
-            raise UsageError(f"ready={self.ready!r}: expected 'write', 'log: REGEX' or 'http: URL'")
+        if self.ready and not self.ready.startswith(("log:", "http:")):
+            raise UsageError(f"ready={self.ready!r}: expected 'log: REGEX' or 'http: URL'")
+        if self.timeout <= 0:
+            raise UsageError(f"timeout={self.timeout}: a controller needs more than 0 seconds to start")
 
     @property
     def kind(self) -> str:

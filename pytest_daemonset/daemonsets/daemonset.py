@@ -10,7 +10,7 @@ from pytest_daemonset.kube.errors import ApiError
 from pytest_daemonset.kube.resources import PODS
 
 if TYPE_CHECKING:
-    from pytest_daemonset.contract import Goal, Property, Subject
+    from pytest_daemonset.contract import Property, Subject
     from pytest_daemonset.kube.client import Client
     from pytest_daemonset.kube.resources import Resource
     from pytest_daemonset.observe.guards import Guard

@@ -37,7 +37,12 @@ class DaemonSets:
     """
 
     def __init__(
-        self, client: Client, namespace: str, scope: Scope, observe: Callable[[str], Observation], kind: Kind = Kind()  # noqa: B008
+        self,
+        client: Client,
+        namespace: str,
+        scope: Scope,
+        observe: Callable[[str], Observation],
+        kind: Kind = Kind(),  # noqa: B008
     ) -> None:
         self._client = client
         self._namespace = namespace
@@ -68,7 +73,8 @@ class DaemonSets:
         if len(manifest.daemonsets) > 1:
             names = ", ".join(document.content["metadata"].get("name", "?") for document in manifest.daemonsets)
             raise manifest.daemonsets[1].complain(
-                "", f"expected one DaemonSet, found {len(manifest.daemonsets)}: {names}; use apply_all() to get them all"
+                "",
+                f"expected one DaemonSet, found {len(manifest.daemonsets)}: {names}; use apply_all() to get them all",
             )
         (document,) = manifest.daemonsets
         return self._scope.handle(lambda: self._apply_one(manifest.companions, document), f"apply of {document.origin}")
@@ -114,7 +120,9 @@ class DaemonSets:
         stored = await self._upsert(resource, document)
         metadata = stored["metadata"]
         subject = Subject(resource.api_version, resource.kind, namespace, metadata["name"], metadata["uid"])
-        return DaemonSet(resource, Watched(self._observations[namespace], subject, self._scope), self._client, self._scope)
+        return DaemonSet(
+            resource, Watched(self._observations[namespace], subject, self._scope), self._client, self._scope
+        )
 
     async def _upsert(self, resource: Resource, document: Document) -> Object:
         content = document.content

@@ -66,8 +66,12 @@ def _nodes(source: str) -> list[dict[str, Any]]:
     except (json.JSONDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"{source}: neither JSON nor YAML: {error}") from None
     items = content.get("items") if isinstance(content, dict) and "items" in content else [content]
-    if not isinstance(items, list) or not all(isinstance(item, dict) and item.get("metadata", {}).get("name") for item in items):
-        raise UsageError(f"{source}: expected what `kubectl get nodes -o json` prints: a list of Nodes under `items`, each with a name")
+    if not isinstance(items, list) or not all(
+        isinstance(item, dict) and item.get("metadata", {}).get("name") for item in items
+    ):
+        raise UsageError(
+            f"{source}: expected what `kubectl get nodes -o json` prints: a list of Nodes under `items`, each with a name"
+        )
     strangers = sorted({str(item.get("kind")) for item in items} - {"Node", "None"})
     if strangers:
         raise UsageError(f"{source}: expected Nodes, found {', '.join(strangers)}; try `kubectl get nodes -o json`")

@@ -61,7 +61,7 @@ class Manifest:
     companions: tuple[Document, ...]
 
 
-def read(source: Source, kind: Kind = Kind()) -> Manifest:  # noqa: B008  (frozen, so one default serves all)
+def read(source: Source, kind: Kind = Kind()) -> Manifest:
     """Read and check a manifest.
 
     Arguments:
@@ -169,7 +169,9 @@ def _documents(source: Source) -> list[Document]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UsageError(f"{path}: no such file (looked in {Path.cwd()}); YAML given as text must hold a line break") from None
+        raise UsageError(
+            f"{path}: no such file (looked in {Path.cwd()}); YAML given as text must hold a line break"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read: {error}") from None
     return _parse(text, str(path))
@@ -188,7 +190,9 @@ def _parse(text: str, origin: str) -> list[Document]:
                 continue
             if not isinstance(content, dict):
                 line = node.start_mark.line + 1
-                raise UsageError(f"{origin}:{line}: expected a Kubernetes object (a mapping), found {str(content)[:60]!r}")
+                raise UsageError(
+                    f"{origin}:{line}: expected a Kubernetes object (a mapping), found {str(content)[:60]!r}"
+                )
             documents.append(Document(content, origin, dict(_lines(node))))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -200,7 +204,10 @@ def _parse(text: str, origin: str) -> list[Document]:
         loader.dispose()
     items = [document for document in documents if document.content.get("kind") == "List"]
     return [d for d in documents if d not in items] + [
-        Document(item, origin) for document in items for item in document.content.get("items") or () if isinstance(item, dict)
+        Document(item, origin)
+        for document in items
+        for item in document.content.get("items") or ()
+        if isinstance(item, dict)
     ]
 
 

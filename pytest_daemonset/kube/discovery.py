@@ -35,7 +35,11 @@ class Discovery:
             self._served[api_version] = await self._ask(api_version)
         served = self._served[api_version]
         if kind not in served:
-            there = f"; of {api_version} it serves {', '.join(sorted(served))}" if served else f"; it serves nothing of {api_version}"
+            there = (
+                f"; of {api_version} it serves {', '.join(sorted(served))}"
+                if served
+                else f"; it serves nothing of {api_version}"
+            )
             raise UsageError(f"the cluster does not serve {api_version} {kind}{there}")
         return served[kind]
 

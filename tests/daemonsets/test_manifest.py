@@ -120,7 +120,7 @@ def test_a_missing_field_is_named_with_its_line(field: str, removed: str) -> Non
     broken = AGENT.replace(removed, "", 1)
     if field == "metadata.name":
         broken = broken.replace("metadata:\n", "metadata: {}\n", 1)
-    if field in ("spec.template.spec.containers",):
+    if field == "spec.template.spec.containers":
         broken = broken.replace("    spec:\n", "    spec: {hostNetwork: true}\n")
     text = complaint(broken)
     assert f"{field}: is missing" in text
