@@ -82,7 +82,9 @@ class Subscription:
     def __enter__(self) -> Subscription:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
@@ -124,7 +126,11 @@ class Api:
         """The objects of a namespace ("" for all), by label selector and by field labels that they must have. In no certain order."""
         requirements = parse_labels(labels)
         found = self.served[resource].table.select(namespace, fields)
-        return [entry.object for entry in found if _meant(entry, namespace, fields) and all(r(entry.labels) for r in requirements)]
+        return [
+            entry.object
+            for entry in found
+            if _meant(entry, namespace, fields) and all(r(entry.labels) for r in requirements)
+        ]
 
     def subscribe(self, *resources: str) -> Subscription:
         """Hear of every change of these resources (of all, if none is named) until the subscription is closed."""
@@ -133,7 +139,9 @@ class Api:
 
     # writing, for the loops: as HTTP requests would, audit line included
 
-    def create(self, caller: Caller, resource: str, namespace: str, obj: Object, name: str = "", subresource: str = "") -> Object:
+    def create(
+        self, caller: Caller, resource: str, namespace: str, obj: Object, name: str = "", subresource: str = ""
+    ) -> Object:
         """POST. With `name` and `subresource`: to a subresource (`binding`, `eviction`).
 
         Returns:
@@ -144,7 +152,9 @@ class Api:
         """
         return self._said(self._call(caller, "create", resource, namespace, name, subresource, obj))
 
-    def update(self, caller: Caller, resource: str, namespace: str, name: str, obj: Object, subresource: str = "") -> Object:
+    def update(
+        self, caller: Caller, resource: str, namespace: str, name: str, obj: Object, subresource: str = ""
+    ) -> Object:
         """PUT, to the object or to a subresource of it (`status`, `finalize`).
 
         Raises:

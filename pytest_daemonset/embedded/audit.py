@@ -75,7 +75,11 @@ class AuditLog:
             "objectRef": reference,
             "responseStatus": {"metadata": {}, "code": code}
             if status is None
-            else {key: status[key] for key in ("metadata", "status", "message", "reason", "details", "code") if key in status},
+            else {
+                key: status[key]
+                for key in ("metadata", "status", "message", "reason", "details", "code")
+                if key in status
+            },
             "requestReceivedTimestamp": now,
             "stageTimestamp": now,
         }

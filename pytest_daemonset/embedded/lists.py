@@ -41,7 +41,9 @@ def _is_word(token: str) -> bool:
 
 def _checked(value: str) -> str:
     if len(value) > 63 or not _LABEL_VALUE.fullmatch(value):
-        raise statuses.bad_request(f"unable to parse requirement: values: Invalid value: {value!r}: a valid label must be alphanumeric")
+        raise statuses.bad_request(
+            f"unable to parse requirement: values: Invalid value: {value!r}: a valid label must be alphanumeric"
+        )
     return value
 
 
@@ -57,7 +59,9 @@ def _values(tokens: list[str]) -> frozenset[str]:
         elif _is_word(token):
             value = _checked(token)
         else:
-            raise statuses.bad_request(f"unable to parse requirement: found '{token}', expected: ',', ')' or identifier")
+            raise statuses.bad_request(
+                f"unable to parse requirement: found '{token}', expected: ',', ')' or identifier"
+            )
     return frozenset([*values, value])
 
 
@@ -65,7 +69,9 @@ def _number(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise statuses.bad_request(f"unable to parse requirement: '{text}' is not an integer, as '<' and '>' want") from None
+        raise statuses.bad_request(
+            f"unable to parse requirement: '{text}' is not an integer, as '<' and '>' want"
+        ) from None
 
 
 def _greater(labels: Labels, key: str, limit: int, sign: int) -> bool:
@@ -81,7 +87,9 @@ def _requirement(tokens: list[str]) -> Requirement:  # noqa: PLR0911 - one answe
             raise statuses.bad_request(f"unable to parse requirement: found '{key}', expected: identifier")
         return lambda labels: key not in labels
     if not _is_word(token):
-        raise statuses.bad_request(f"unable to parse requirement: found '{token}', expected: !, identifier, or 'end of string'")
+        raise statuses.bad_request(
+            f"unable to parse requirement: found '{token}', expected: !, identifier, or 'end of string'"
+        )
     key = token
     operator = tokens[0]
     if operator in {",", ""}:
@@ -94,7 +102,9 @@ def _requirement(tokens: list[str]) -> Requirement:  # noqa: PLR0911 - one answe
         unwanted = _values(tokens)
         return lambda labels: labels.get(key) not in unwanted
     if operator not in {"=", "==", "!=", "<", ">"}:
-        raise statuses.bad_request(f"unable to parse requirement: found '{operator}', expected: in, notin, =, ==, !=, gt, lt")
+        raise statuses.bad_request(
+            f"unable to parse requirement: found '{operator}', expected: in, notin, =, ==, !=, gt, lt"
+        )
     value = ""
     if tokens[0] not in {",", ""}:
         value = tokens.pop(0)
@@ -224,7 +234,11 @@ def _continued(token: str) -> tuple[int, tuple[str, str]]:
 
 
 def _continue(rv: int, last: tuple[str, str]) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps({"v": "meta.k8s.io/v1", "rv": rv, "start": "/".join(last)})).decode().rstrip("=")
+    return (
+        base64.urlsafe_b64encode(orjson.dumps({"v": "meta.k8s.io/v1", "rv": rv, "start": "/".join(last)}))
+        .decode()
+        .rstrip("=")
+    )
 
 
 def _limit(text: str) -> int:
@@ -250,7 +264,9 @@ def check_match(query: Mapping[str, str]) -> None:
     elif match == "Exact" and query["resourceVersion"] == "0":
         problem = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
     if problem:
-        raise statuses.invalid_option("ListOptions", "resourceVersionMatch", "FieldValueForbidden", f"Forbidden: {problem}")
+        raise statuses.invalid_option(
+            "ListOptions", "resourceVersionMatch", "FieldValueForbidden", f"Forbidden: {problem}"
+        )
     if match not in {"Exact", "NotOlderThan"}:
         text = f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan", ""'
         raise statuses.invalid_option("ListOptions", "resourceVersionMatch", "FieldValueNotSupported", text)
@@ -312,5 +328,7 @@ def encode(served: Served, found: Listing) -> bytes:
         metadata["continue"] = found.token
         if found.remaining:
             metadata["remainingItemCount"] = found.remaining
-    head = orjson.dumps({"kind": f"{served.kind.kind}List", "apiVersion": served.kind.api_version, "metadata": metadata})
+    head = orjson.dumps(
+        {"kind": f"{served.kind.kind}List", "apiVersion": served.kind.api_version, "metadata": metadata}
+    )
     return b"".join((head[:-1], b',"items":[', b",".join([entry.raw for entry in found.entries]), b"]}"))

@@ -39,7 +39,13 @@ class StatusError(Exception):
     @property
     def status(self) -> Object:
         """The body of the answer."""
-        body: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": self.message}
+        body: Object = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+        }
         if self.reason:
             body["reason"] = self.reason
         if self.details is not None:
@@ -90,7 +96,9 @@ def no_such_resource() -> StatusError:
 
 def already_exists(group: str, resource: str, name: str) -> StatusError:
     """409: the name is taken."""
-    return StatusError(409, "AlreadyExists", f'{_qualified(group, resource)} "{name}" already exists', _of(group, resource, name))
+    return StatusError(
+        409, "AlreadyExists", f'{_qualified(group, resource)} "{name}" already exists', _of(group, resource, name)
+    )
 
 
 def conflict(group: str, resource: str, name: str, why: str) -> StatusError:
@@ -128,7 +136,11 @@ def invalid_option(options: str, field: str, reason: str, message: str) -> Statu
 
 def forbidden(group: str, resource: str, name: str, why: str, causes: list[Object] | None = None) -> StatusError:
     """403."""
-    said = f'{_qualified(group, resource)} "{name}" is forbidden: {why}' if name else f"{_qualified(group, resource)} is forbidden: {why}"
+    said = (
+        f'{_qualified(group, resource)} "{name}" is forbidden: {why}'
+        if name
+        else f"{_qualified(group, resource)} is forbidden: {why}"
+    )
     details = _of(group, resource, name)
     if causes:
         details["causes"] = causes

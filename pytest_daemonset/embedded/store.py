@@ -42,7 +42,14 @@ class Entry:
     __slots__ = ("_object", "fields", "key", "labels", "raw", "rv", "table")
 
     def __init__(
-        self, table: Table, key: Key, rv: int, obj: Object | None, raw: bytes, labels: Mapping[str, str], fields: Mapping[str, str]
+        self,
+        table: Table,
+        key: Key,
+        rv: int,
+        obj: Object | None,
+        raw: bytes,
+        labels: Mapping[str, str],
+        fields: Mapping[str, str],
     ) -> None:
         self.table = table
         self._object = obj
@@ -119,7 +126,9 @@ class Table:
         metadata["resourceVersion"] = str(rv)
         body = {k: v for k, v in obj.items() if k not in {"kind", "apiVersion"}}
         whole = {"kind": self.kind, "apiVersion": self.api_version, **body}
-        return Entry(self, (metadata.get("namespace", ""), metadata["name"]), rv, whole, orjson.dumps(body), labels, fields)
+        return Entry(
+            self, (metadata.get("namespace", ""), metadata["name"]), rv, whole, orjson.dumps(body), labels, fields
+        )
 
     def select(self, namespace: str = "", fields: Mapping[str, str] = _NOTHING) -> Iterable[Entry]:
         """The smallest set of entries, by the indexes, that holds all of a namespace ("" for all) with these field labels."""

@@ -1,0 +1,25 @@
+"""python -m pytest_daemonset.embedded: the API server as a program."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+
+def main() -> int:
+    """Run the server; 0 when it was told to end, 1 when it could not start."""
+    from pytest_daemonset.embedded.settings import parse
+
+    settings = parse(sys.argv[1:])
+    from pytest_daemonset.embedded.program import run
+
+    try:
+        asyncio.run(run(settings))
+    except OSError as error:
+        print(f"pytest_daemonset.embedded: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""Request bodies: bytes to a dict, with the refusals of kube-apiserver for what is no object of the kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from pytest_daemonset.embedded import statuses
+
+if TYPE_CHECKING:
+    from pytest_daemonset.embedded.kinds.kind import Kind
+
+Object = dict[str, Any]
+
+JSON = "application/json"
+YAML = "application/yaml"
+ACCEPTED = f"{JSON}, {YAML}"
+
+
+def _yaml(data: bytes, kind: str) -> Any:
+    import yaml
+
+    try:
+        # JSON knows neither dates nor octal numbers: what it cannot hold, orjson refuses
+        return orjson.loads(
+            orjson.dumps(yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), default=str)
+        )
+    except (yaml.YAMLError, TypeError, UnicodeDecodeError) as error:
+        raise _unrecognized(kind, f"yaml parse error: {error}") from None
+
+
+def _unrecognized(kind: str, why: str) -> statuses.StatusError:
+    return statuses.bad_request(
+        f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; {why}"
+    )
+
+
+def parse(data: bytes, content_type: str, kind: str) -> tuple[Object, bytes]:
+    """Read an object.
+
+    Args:
+        content_type: media type without parameters; "" counts as JSON.
+        kind: what is expected, for the error's text.
+
+    Returns:
+        The dict, and its JSON on one line (for the audit log).
+
+    Raises:
+        StatusError: 400 for what cannot be read, 415 for a format that is not read here.
+    """
+    if content_type in {JSON, ""}:
+        try:
+            obj = orjson.loads(data)
+        except orjson.JSONDecodeError as error:
+            shown = data[:80].decode(errors="replace") or "<empty>"
+            raise _unrecognized(kind, f"json parse error: {error} ({shown})") from None
+        encoded = one_line(data)
+    elif content_type == YAML:
+        obj = _yaml(data, kind)
+        encoded = orjson.dumps(obj)
+    else:
+        raise statuses.unsupported_media_type(ACCEPTED)
+    if not isinstance(obj, dict):
+        raise _unrecognized(
+            kind, f"json parse error: json: cannot unmarshal {go_type(obj)} into Go value of type struct"
+        )
+    return obj, encoded
+
+
+def one_line(data: bytes) -> bytes:
+    """Valid JSON without line breaks: inside of it they can only be white space."""
+    if b"\n" in data or b"\r" in data:
+        return data.translate(None, b"\r\n")
+    return data
+
+
+def go_type(value: Any) -> str:
+    """How Go's decoder names the JSON type of a value."""
+    names = {list: "array", dict: "object", str: "string", bool: "bool", int: "number", float: "number"}
+    return names.get(type(value), "null")
+
+
+def expect_kind(obj: Object, kind: Kind) -> None:
+    """Refuse an object that says that it is of another kind; none said is the kind of the URL.
+
+    Raises:
+        StatusError: 400.
+    """
+    said_version, said_kind = obj.get("apiVersion") or kind.api_version, obj.get("kind") or kind.kind
+    if said_version != kind.api_version:
+        raise statuses.bad_request(
+            f'{said_kind} in version "{kind.version}" cannot be handled as a {kind.kind}: '
+            f'no kind "{said_kind}" is registered for version "{said_version}"'
+        )
+    if said_kind != kind.kind:
+        raise statuses.bad_request(
+            f'{said_kind} in version "{kind.version}" cannot be handled as a {kind.kind}: '
+            f"converting (v1.{said_kind}) to ({kind.kind}): unknown conversion"
+        )

@@ -1,0 +1,198 @@
+"""What the server says about itself: versions, groups, resources, in the plain and the aggregated form."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from pytest_daemonset.embedded.calls import Served
+    from pytest_daemonset.embedded.kinds.kind import Kind
+
+Object = dict[str, Any]
+
+_JSON = "application/json"
+_AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+_OBJECT_VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
+_PART_VERBS = {"binding": ["create"], "eviction": ["create"], "finalize": ["update"]}
+_PART_KINDS = {"binding": ("", "v1", "Binding"), "eviction": ("policy", "v1", "Eviction")}
+
+VERSION = orjson.dumps(
+    {
+        "major": "1",
+        "minor": "36",
+        "gitVersion": "v1.36.2+pytest-daemonset",
+        "gitCommit": "",
+        "gitTreeState": "",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "",
+        "compiler": "cpython" + ".".join(map(str, sys.version_info[:2])),
+        "platform": "linux/amd64",
+    }
+)
+
+
+def _known(group: str, names: str) -> frozenset[tuple[str, str]]:
+    return frozenset((group, name) for name in names.split())
+
+
+UNIMITATED = (
+    _known(
+        "",
+        "bindings componentstatuses endpoints limitranges persistentvolumeclaims persistentvolumes podtemplates replicationcontrollers "
+        "resourcequotas services pods/attach pods/ephemeralcontainers pods/exec pods/log pods/portforward pods/proxy pods/resize "
+        "nodes/proxy serviceaccounts/token",
+    )
+    | _known("apps", "deployments replicasets statefulsets")
+    | _known("coordination.k8s.io", "leasecandidates")
+    | _known("events.k8s.io", "events")
+    | _known("policy", "poddisruptionbudgets")
+)
+"""Resources that Kubernetes has by default and that are not imitated, in groups of which something is served."""
+
+_UNIMITATED_GROUPS = frozenset(
+    {
+        "admissionregistration.k8s.io",
+        "apiextensions.k8s.io",
+        "apiregistration.k8s.io",
+        "authentication.k8s.io",
+        "authorization.k8s.io",
+        "autoscaling",
+        "batch",
+        "certificates.k8s.io",
+        "coordination.k8s.io",
+        "discovery.k8s.io",
+        "events.k8s.io",
+        "flowcontrol.apiserver.k8s.io",
+        "networking.k8s.io",
+        "node.k8s.io",
+        "policy",
+        "rbac.authorization.k8s.io",
+        "resource.k8s.io",
+        "scheduling.k8s.io",
+        "storage.k8s.io",
+    }
+)
+_UNIMITATED_PATHS = ("/openapi", "/metrics", "/logs", "/.well-known", "/debug", "/configz", "/flagz", "/statusz")
+
+
+def unimitated_path(path: str) -> str:
+    """What Kubernetes has at a path that is not served here; "" if it has nothing either."""
+    parts = path.split("/")
+    if len(parts) > 2 and parts[1] == "apis" and parts[2] in _UNIMITATED_GROUPS:
+        return f"the API group {parts[2]}"
+    if any(path == each or path.startswith(each + "/") for each in _UNIMITATED_PATHS):
+        return path
+    return ""
+
+
+class Discovery:
+    """Answers to GET on the roots, groups and versions; encoded once."""
+
+    def __init__(self, served: Mapping[str, Served]) -> None:
+        self._kinds = [each.kind for each in served.values()]
+        groups = list(dict.fromkeys(kind.group for kind in self._kinds))
+        named = [group for group in groups if group]
+        self._found: dict[str, bytes] = {
+            "/": orjson.dumps({"paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/readyz", "/version"]}),
+            "/version": VERSION,
+            "/api": orjson.dumps({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}),
+            "/apis": orjson.dumps(
+                {"kind": "APIGroupList", "apiVersion": "v1", "groups": [self._group(group) for group in named]}
+            ),
+        }
+        for group in named:
+            self._found[f"/apis/{group}"] = orjson.dumps({"kind": "APIGroup", "apiVersion": "v1", **self._group(group)})
+        for group in groups:
+            for version in self._versions(group):
+                path = f"/apis/{group}/{version}" if group else f"/api/{version}"
+                self._found[path] = orjson.dumps(self._resources(group, version))
+        self._aggregated = {"/api": self._aggregate([""]), "/apis": self._aggregate(named)}
+
+    def find(self, path: str, accept: str) -> tuple[bytes, str] | None:
+        """The body and its content type, or None if nothing is told at that path."""
+        path = path.rstrip("/") or "/"
+        if path in self._aggregated and "g=apidiscovery.k8s.io" in accept and "v=v2;" in accept.replace(" ", "") + ";":
+            return self._aggregated[path], _AGGREGATED
+        body = self._found.get(path)
+        return None if body is None else (body, _JSON)
+
+    def _versions(self, group: str) -> list[str]:
+        return list(dict.fromkeys(kind.version for kind in self._kinds if kind.group == group))
+
+    def _group(self, group: str) -> Object:
+        versions = [{"groupVersion": f"{group}/{version}", "version": version} for version in self._versions(group)]
+        return {"name": group, "versions": versions, "preferredVersion": versions[0]}
+
+    def _of(self, group: str, version: str) -> list[Kind]:
+        return [kind for kind in self._kinds if (kind.group, kind.version) == (group, version)]
+
+    def _resources(self, group: str, version: str) -> Object:
+        resources: list[Object] = []
+        for kind in self._of(group, version):
+            whole: Object = {
+                "name": kind.plural,
+                "singularName": kind.singular,
+                "namespaced": kind.namespaced,
+                "kind": kind.kind,
+                "verbs": _OBJECT_VERBS,
+            }
+            if kind.short_names:
+                whole["shortNames"] = kind.short_names
+            if kind.categories:
+                whole["categories"] = kind.categories
+            resources.append(whole)
+            for part in kind.subresources:
+                entry: Object = {"name": f"{kind.plural}/{part}", "singularName": "", "namespaced": kind.namespaced}
+                if part in _PART_KINDS:
+                    entry["group"], entry["version"], entry["kind"] = _PART_KINDS[part]
+                else:
+                    entry["kind"] = kind.kind
+                resources.append({**entry, "verbs": _PART_VERBS.get(part, ["get", "patch", "update"])})
+        group_version = f"{group}/{version}" if group else version
+        return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources}
+
+    def _aggregate(self, groups: list[str]) -> bytes:
+        items = []
+        for group in groups:
+            versions = [
+                {
+                    "version": version,
+                    "freshness": "Current",
+                    "resources": [_aggregated(kind) for kind in self._of(group, version)],
+                }
+                for version in self._versions(group)
+            ]
+            items.append({"metadata": {"name": group, "creationTimestamp": None}, "versions": versions})
+        return orjson.dumps(
+            {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}
+        )
+
+
+def _aggregated(kind: Kind) -> Object:
+    told: Object = {
+        "resource": kind.plural,
+        "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
+        "scope": "Namespaced" if kind.namespaced else "Cluster",
+        "singularResource": kind.singular,
+        "verbs": _OBJECT_VERBS,
+    }
+    if kind.short_names:
+        told["shortNames"] = kind.short_names
+    if kind.categories:
+        told["categories"] = kind.categories
+    if kind.subresources:
+        told["subresources"] = [_aggregated_part(kind, part) for part in kind.subresources]
+    return told
+
+
+def _aggregated_part(kind: Kind, part: str) -> Object:
+    group, version, name = _PART_KINDS.get(part, (kind.group, kind.version, kind.kind))
+    return {
+        "subresource": part,
+        "responseKind": {"group": group, "version": version, "kind": name},
+        "verbs": _PART_VERBS.get(part, ["get", "patch", "update"]),
+    }

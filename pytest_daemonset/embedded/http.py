@@ -1,0 +1,255 @@
+"""The server on the network: from an HTTP request to a call, and from an answer to HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import traceback
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import orjson
+from aiohttp import web
+
+from pytest_daemonset.embedded import discovery, lists, media, statuses, watch
+from pytest_daemonset.embedded.calls import Call, Caller
+from pytest_daemonset.embedded.paths import Paths, Target
+
+if TYPE_CHECKING:
+    from pytest_daemonset.embedded.api import Api
+
+BODY_LIMIT = 3 * 1024 * 1024
+_ANONYMOUS = Caller("system:anonymous", ("system:unauthenticated",))
+_HEALTH = frozenset({"/healthz", "/readyz", "/livez"})
+_PUBLIC = frozenset({*_HEALTH, "/version", "/version/"})
+_JSON = "application/json"
+_DEFAULT_WATCH_SECONDS = 1800.0
+
+_COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
+_OBJECT_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
+class Http:
+    """Answers HTTP requests from an `Api`.
+
+    Args:
+        tokens: bearer token -> who it stands for.
+        watches: opens the watches.
+    """
+
+    def __init__(self, api: Api, tokens: Mapping[str, Caller], watches: watch.Watches) -> None:
+        self._api = api
+        self._tokens = tokens
+        self._watches = watches
+        self._paths = Paths(api.served)
+        self._discovery = discovery.Discovery(api.served)
+        self.unimitated: Counter[str] = Counter()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """One request, whatever it is: a Status is the worst that it gets."""
+        try:
+            return await self._route(request)
+        except statuses.StatusError as refused:
+            if refused.code == 501:
+                self.unimitated[f"{request.method} {request.path}: {refused.message}"] += 1
+            return _json(refused.code, orjson.dumps(refused.status))
+        except (ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the last line of defence: the client gets a Status, the log the traceback
+            _log(f"{request.method} {request.path_qs}: {''.join(traceback.format_exception(error))}")
+            return _json(
+                500,
+                orjson.dumps(
+                    statuses.StatusError(500, "InternalError", f"Internal error occurred: {error!r}", {}).status
+                ),
+            )
+
+    async def _route(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = request.path
+        caller = self._caller(request)
+        if caller is None:
+            return self._anonymous(path)
+        if any(name.lower().startswith("impersonate-") for name in request.headers):
+            raise statuses.not_imitated("impersonation")
+        target = self._paths.read(path)
+        if target is None or (target.group, target.version) not in self._paths.versions or not target.plural:
+            return self._outside(request, path)
+        if target.served is None:
+            if (target.group, target.plural) in discovery.UNIMITATED:
+                raise statuses.not_imitated(f"{target.plural} of {target.group or 'the core group'}")
+            raise statuses.no_such_resource()
+        return await self._resource(request, caller, target)
+
+    def _caller(self, request: web.BaseRequest) -> Caller | None:
+        said = request.headers.get("Authorization", "")
+        if not said:
+            return None
+        scheme, _, token = said.partition(" ")
+        known = self._tokens.get(token.strip()) if scheme.lower() == "bearer" else None
+        if known is None:
+            raise statuses.unauthorized()
+        return Caller(known.user, known.groups, request.headers.get("User-Agent", ""))
+
+    def _anonymous(self, path: str) -> web.StreamResponse:
+        if path in _HEALTH:
+            return web.Response(text="ok")
+        if path in _PUBLIC:
+            return _json(200, discovery.VERSION)
+        target = self._paths.read(path)
+        user = _ANONYMOUS.user
+        if target is None or not target.plural:
+            raise statuses.StatusError(403, "Forbidden", f'forbidden: User "{user}" cannot get path "{path}"', {})
+        where = f'in the namespace "{target.namespace}"' if target.namespace else "at the cluster scope"
+        why = f'User "{user}" cannot list resource "{target.plural}" in API group "{target.group}" {where}'
+        raise statuses.forbidden(target.group, target.plural, target.name, why)
+
+    def _outside(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
+        if path in _HEALTH or path.rstrip("/").rpartition("/")[0] in _HEALTH:
+            return web.Response(text="ok")
+        if path == "/debug/unimitated":
+            return _json(200, orjson.dumps(self.unimitated))
+        found = self._discovery.find(path, request.headers.get("Accept", ""))
+        if found is not None:
+            body, content_type = found
+            return web.Response(body=body, headers={"Content-Type": content_type})
+        if what := discovery.unimitated_path(path):
+            raise statuses.not_imitated(what)
+        return web.Response(status=404, text="404 page not found\n")
+
+    async def _resource(self, request: web.BaseRequest, caller: Caller, target: Target) -> web.StreamResponse:
+        assert target.served is not None  # noqa: S101 - told apart in _route
+        kind, method = target.served.kind, "GET" if request.method == "HEAD" else request.method
+        if target.subresource and target.subresource not in kind.subresources:
+            if (target.group, f"{target.plural}/{target.subresource}") in discovery.UNIMITATED:
+                raise statuses.not_imitated(f"{target.plural}/{target.subresource}")
+            raise statuses.no_such_resource()
+        query = dict(parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True, errors="replace"))
+        if not target.name:
+            verb = _COLLECTION_VERBS.get(method)
+            if kind.namespaced and not target.namespace and verb == "create":
+                verb = None
+        else:
+            verb = _OBJECT_VERBS.get(method)
+            if target.subresource in {"binding", "eviction"}:
+                verb = "create" if method == "POST" else None
+            elif target.subresource and verb == "delete":
+                verb = None
+        if verb is None:
+            raise statuses.method_not_allowed()
+        if verb in {"get", "list"}:
+            media.check_accept(request.headers.get("Accept", ""))
+            if verb == "list" and watch.asks_to_watch(query):
+                return await self._watch(request, target, query)
+            return self._read(target, query, verb)
+        return await self._write(request, Caller(caller.user, caller.groups, caller.user_agent), target, query, verb)
+
+    def _read(self, target: Target, query: Mapping[str, str], verb: str) -> web.StreamResponse:
+        assert target.served is not None  # noqa: S101 - told apart in _route
+        if verb == "list":
+            return _json(
+                200, lists.encode(target.served, lists.listing(self._api.store, target.served, target.namespace, query))
+            )
+        wanted = lists.resource_version(query.get("resourceVersion", ""))
+        if wanted > self._api.store.rv:
+            raise statuses.too_new(wanted, self._api.store.rv)
+        entry = target.served.table.entries.get((target.namespace, target.name))
+        if entry is None:
+            raise statuses.not_found(target.group, target.plural, target.name)
+        return _json(200, entry.encoded)
+
+    async def _write(
+        self, request: web.BaseRequest, caller: Caller, target: Target, query: Mapping[str, str], verb: str
+    ) -> web.StreamResponse:
+        assert target.served is not None  # noqa: S101 - told apart in _route
+        if (request.content_length or 0) > BODY_LIMIT:
+            raise statuses.too_large(BODY_LIMIT)
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            raise statuses.too_large(BODY_LIMIT) from None
+        content_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        call = Call(
+            caller,
+            verb,
+            target.served,
+            target.namespace,
+            target.name,
+            target.subresource,
+            body,
+            content_type,
+            query,
+            request.path_qs,
+        )
+        answer = self._api.write(call)
+        response = _json(answer.code, answer.body)
+        for text in answer.warnings:
+            response.headers.add("Warning", f'299 - "{text}"'.replace("\n", " "))
+        return response
+
+    async def _watch(self, request: web.BaseRequest, target: Target, query: Mapping[str, str]) -> web.StreamResponse:
+        assert target.served is not None  # noqa: S101 - told apart in _route
+        response = web.StreamResponse(headers={"Content-Type": _JSON, "Cache-Control": "no-cache, private"})
+        seconds = query.get("timeoutSeconds", "")
+        ends = asyncio.get_running_loop().time() + (
+            float(seconds) if seconds.isdigit() and int(seconds) else _DEFAULT_WATCH_SECONDS
+        )
+        try:
+            opened = self._watches.open(target.served, target.namespace, query)
+        except statuses.StatusError as refused:
+            if refused.code != 410:
+                raise
+            # a watch cache tells it as an event, on a stream that began well
+            await response.prepare(request)
+            await response.write(watch.error_frame(refused))
+            return response
+        try:
+            await response.prepare(request)
+            while not opened.cut:
+                left = ends - asyncio.get_running_loop().time()
+                if left <= 0:
+                    break
+                try:
+                    await asyncio.wait_for(opened.wait(), left)
+                except asyncio.TimeoutError:
+                    break
+                if data := opened.take():
+                    await response.write(data)
+            if opened.cut and request.transport is not None:
+                _log(
+                    f"cut off a watch of {target.plural}: its reader is too slow ({request.headers.get('User-Agent', 'no user agent')})"
+                )
+                request.transport.abort()
+        except ConnectionError:
+            pass  # the reader is gone: nobody is left to be told
+        finally:
+            opened.close()
+        return response
+
+
+def _json(code: int, body: bytes) -> web.Response:
+    return web.Response(status=code, body=body, headers={"Content-Type": _JSON})
+
+
+def _log(text: str) -> None:
+    stamp = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    print(stamp, text.replace("\n", " | "), file=sys.stderr, flush=True)
+
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+def server(http: Http) -> web.Server[web.BaseRequest]:
+    """The aiohttp server that runs it: low level, no router."""
+
+    def make(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+        loop = asyncio.get_running_loop()
+        return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=BODY_LIMIT)
+
+    return web.Server(http.handle, request_factory=make, handler_cancellation=True, access_log=None, tcp_keepalive=True)
+
+
+__all__ = ["BODY_LIMIT", "Handler", "Http", "contextlib", "server"]

@@ -1,0 +1,208 @@
+"""The three kinds of patch that change an object: merge (RFC 7386), JSON (RFC 6902), and Kubernetes' strategic merge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from pytest_daemonset.embedded import statuses
+from pytest_daemonset.embedded.bodies import go_type
+
+Object = dict[str, Any]
+Path = tuple[str, ...]
+
+MERGE = "application/merge-patch+json"
+JSON = "application/json-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+APPLY = "application/apply-patch+yaml"
+
+_ORDER = "$setElementOrder/"
+_DELETE = "$deleteFromPrimitiveList/"
+_MAX_OPERATIONS = 10_000
+
+
+def apply(obj: Object, data: bytes, content_type: str, merge_keys: Mapping[Path, str]) -> Object:
+    """Patch an object.
+
+    Args:
+        obj: changed in place, or thrown away.
+        data: the patch.
+        merge_keys: for strategic patches: path of a list -> merge key of its elements, "" for a list of plain values.
+
+    Returns:
+        The patched object.
+
+    Raises:
+        StatusError: 400 for a patch that cannot be read, 422 for one that cannot be applied, 415 for another kind of patch.
+    """
+    if content_type not in {MERGE, JSON, STRATEGIC}:
+        raise statuses.unsupported_patch()
+    try:
+        patch = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise statuses.bad_request(f"error decoding patch: {error}") from None
+    if content_type == JSON:
+        return _json_patch(obj, patch)
+    if not isinstance(patch, dict):
+        text = f"error decoding patch: json: cannot unmarshal {go_type(patch)} into Go value of type map[string]interface {{}}"
+        raise statuses.bad_request(text)
+    if content_type == MERGE:
+        return merge(obj, patch)
+    return strategic(obj, patch, merge_keys)
+
+
+def merge(obj: Any, patch: Any) -> Any:
+    """RFC 7386, in place where both are objects."""
+    if not isinstance(patch, dict):
+        return patch
+    if not isinstance(obj, dict):
+        obj = {}
+    for key, value in patch.items():
+        if value is None:
+            obj.pop(key, None)
+        elif isinstance(value, dict):
+            obj[key] = merge(obj.get(key), value)
+        else:
+            obj[key] = value
+    return obj
+
+
+def _json_patch(obj: Object, patch: Any) -> Object:
+    import jsonpatch
+    import jsonpointer
+
+    if not isinstance(patch, list):
+        text = f"error decoding patch: json: cannot unmarshal {go_type(patch)} into Go value of type []handlers.jsonPatchOp"
+        raise statuses.bad_request(text)
+    if len(patch) > _MAX_OPERATIONS:
+        text = f"The allowed maximum operations in a JSON patch is {_MAX_OPERATIONS}, got {len(patch)}"
+        raise statuses.StatusError(413, "RequestEntityTooLarge", text)
+    try:
+        patched = jsonpatch.JsonPatch(patch).apply(obj, in_place=True)
+    except (
+        jsonpatch.JsonPatchException,
+        jsonpointer.JsonPointerException,
+        TypeError,
+        KeyError,
+        AttributeError,
+    ) as error:
+        refused = statuses.rejected()
+        raise refused from error
+    if not isinstance(patched, dict):
+        raise statuses.rejected()
+    return patched
+
+
+def strategic(obj: Object, patch: Object, merge_keys: Mapping[Path, str], path: Path = ()) -> Object:
+    """Kubernetes' strategic merge patch, in place.
+
+    Knows `$patch` (replace, merge, delete), `$retainKeys`, `$deleteFromPrimitiveList/` and `$setElementOrder/`
+    (kubernetes/apimachinery, pkg/util/strategicpatch).
+
+    Raises:
+        StatusError: 400 for directives that contradict the object.
+    """
+    directive = patch.get("$patch")
+    if directive == "replace":
+        return {key: value for key, value in patch.items() if key != "$patch"}
+    if directive == "delete":
+        return {}
+    if directive not in {None, "merge"}:
+        raise statuses.bad_request(f"unknown patch type found: {directive}")
+    retained = patch.get("$retainKeys")
+    for key, value in patch.items():
+        if key.startswith(_DELETE):
+            _delete_from(obj, key[len(_DELETE) :], value)
+    for key, value in patch.items():
+        if key.startswith("$"):
+            continue
+        if value is None:
+            obj.pop(key, None)
+        elif isinstance(value, dict):
+            old = obj.get(key)
+            obj[key] = strategic(old if isinstance(old, dict) else {}, value, merge_keys, (*path, key))
+        elif isinstance(value, list):
+            order = patch.get(_ORDER + key)
+            obj[key] = _merge_list(obj.get(key), value, order, merge_keys, (*path, key))
+        else:
+            obj[key] = value
+    for key, order in patch.items():
+        if key.startswith(_ORDER) and (name := key[len(_ORDER) :]) not in patch and isinstance(obj.get(name), list):
+            merge_key = merge_keys.get((*path, name))
+            if merge_key is not None:
+                obj[name] = _ordered(obj[name], obj[name], order, merge_key)
+    if retained is not None:
+        return {key: value for key, value in obj.items() if key in retained}
+    return obj
+
+
+def _delete_from(obj: Object, key: str, values: Any) -> None:
+    old = obj.get(key)
+    if isinstance(old, list) and isinstance(values, list):
+        obj[key] = [each for each in old if each not in values]
+
+
+def _merge_list(old: Any, patch: list[Any], order: Any, merge_keys: Mapping[Path, str], path: Path) -> list[Any]:
+    merge_key = merge_keys.get(path)
+    if merge_key is None:
+        return [_plain(each) for each in patch]
+    before = old if isinstance(old, list) else []
+    if merge_key == "":
+        merged = before + [each for each in patch if each not in before]
+        return _ordered(merged, before, patch if order is None else order, "")
+    changes = [each for each in patch if isinstance(each, dict)]
+    if len(changes) != len(patch):
+        raise statuses.bad_request(
+            f"{'.'.join(path)}: elements of a list that is merged by {merge_key} must be objects"
+        )
+    if any(each.get("$patch") == "replace" for each in changes):
+        return [_plain(each) for each in changes if "$patch" not in each]
+    gone = [each.get(merge_key) for each in changes if each.get("$patch") == "delete"]
+    merged = [each for each in before if _key(each, merge_key) not in gone]
+    kept = [each for each in changes if each.get("$patch") != "delete"]
+    for change in kept:
+        if merge_key not in change:
+            raise statuses.bad_request(f"map: {change} does not contain declared merge key: {merge_key}")
+        at = next((i for i, each in enumerate(merged) if _key(each, merge_key) == change[merge_key]), None)
+        if at is None:
+            merged.append(strategic({}, change, merge_keys, path))
+        else:
+            merged[at] = strategic(merged[at], change, merge_keys, path)
+    return _ordered(merged, before, kept if order is None else order, merge_key)
+
+
+def _plain(value: Any) -> Any:
+    """A value that stands for itself: nulls in it delete nothing, so they go."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items() if each is not None and not key.startswith("$")}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return value
+
+
+def _key(value: Any, merge_key: str) -> Any:
+    if not merge_key:
+        return value
+    return value.get(merge_key) if isinstance(value, dict) else None
+
+
+def _position(keys: list[Any], key: Any) -> int:
+    return keys.index(key) if key in keys else -1
+
+
+def _ordered(merged: list[Any], before: list[Any], order: Any, merge_key: str) -> list[Any]:
+    """Weave what the patch orders into what only the server has: the patch's elements first, where no older order says otherwise."""
+    wanted = [_key(each, merge_key) for each in order] if isinstance(order, list) else []
+    server = [_key(each, merge_key) for each in before]
+    left = [each for each in merged if _key(each, merge_key) not in wanted]
+    right = sorted(
+        (each for each in merged if _key(each, merge_key) in wanted),
+        key=lambda each: wanted.index(_key(each, merge_key)),
+    )
+    woven: list[Any] = []
+    while left and right:
+        first, second = _position(server, _key(left[0], merge_key)), _position(server, _key(right[0], merge_key))
+        woven.append(left.pop(0) if first >= 0 and second >= 0 and first < second else right.pop(0))
+    return woven + left + right

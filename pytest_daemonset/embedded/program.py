@@ -1,0 +1,95 @@
+"""One run of the server: everything started in order, awaited, and stopped in the opposite order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+
+import orjson
+
+from pytest_daemonset.embedded.api import Api
+from pytest_daemonset.embedded.audit import AuditLog
+from pytest_daemonset.embedded.calls import Caller
+from pytest_daemonset.embedded.credentials import Authority, tokens, write_kubeconfig
+from pytest_daemonset.embedded.http import Http, server
+from pytest_daemonset.embedded.kinds import ALL_KINDS
+from pytest_daemonset.embedded.settings import Settings
+from pytest_daemonset.embedded.watch import Watches
+
+SYSTEM = Caller("system:apiserver", ("system:masters",), "pytest-daemonset-embedded")
+NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+_GRACE = 0.5
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind(("127.0.0.1", port))
+    listening.listen(1024)
+    listening.setblocking(False)
+    return listening
+
+
+async def _end_of_file() -> None:
+    """Until nobody holds the other end of standard input any more."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    transport, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(os.dup(0), "rb", 0)
+    )
+    try:
+        while await reader.read(4096):
+            pass
+    finally:
+        transport.close()
+
+
+async def _ended() -> None:
+    """Until SIGTERM, SIGINT or the end of standard input."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, ended.set)
+    waiting = [asyncio.create_task(ended.wait()), asyncio.create_task(_end_of_file())]
+    try:
+        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def run(settings: Settings) -> None:
+    """Serve until told to end; the line that says that it is ready goes to standard output.
+
+    Raises:
+        OSError: the port is taken, or the folder cannot be written to.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        audit = AuditLog(settings.directory / "audit.log")
+        stack.callback(audit.close)
+        api = Api(ALL_KINDS, audit, settings.ring)
+        watches = Watches(api.store, settings.bookmark_interval, settings.watch_buffer)
+        stack.callback(watches.close)
+        for name in NAMESPACES:
+            api.create(SYSTEM, "namespaces", "", {"metadata": {"name": name}})
+        authority = Authority()
+        known = tokens(settings.identities)
+        http = Http(api, {token: caller for token, (_, caller) in known.items()}, watches)
+        web = server(http)
+        listening = _listen(settings.port)
+        stack.push_async_callback(web.shutdown, _GRACE)
+        serving = await asyncio.get_running_loop().create_server(web, sock=listening, ssl=authority.context)
+        stack.callback(serving.close)
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}"
+        for token, (identity, _) in known.items():
+            write_kubeconfig(settings.directory, identity, token, url, authority.certificate)
+        ready = orjson.dumps({"ready": True, "server": url, "pid": os.getpid()}, option=orjson.OPT_APPEND_NEWLINE)
+        sys.stdout.buffer.write(ready)
+        sys.stdout.flush()
+        await _ended()

@@ -1,0 +1,118 @@
+"""Writes to parts of an object that have a URL of their own: binding and eviction of pods, the finalizers of a namespace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from pytest_daemonset.embedded import bodies, deletion, options, statuses
+
+if TYPE_CHECKING:
+    from pytest_daemonset.embedded.calls import Answer, Call
+    from pytest_daemonset.embedded.kinds.fielderrors import FieldError
+    from pytest_daemonset.embedded.writes import Writes
+
+Object = dict[str, Any]
+
+
+def create(writes: Writes, call: Call, answer: Answer) -> None:
+    """POST to a subresource.
+
+    Raises:
+        StatusError: 501 for one that is not imitated; 404 and 409 as kube-apiserver.
+    """
+    act = {"binding": _bind, "eviction": _evict}.get(call.subresource)
+    if act is None or call.kind.kind != "Pod":
+        raise statuses.not_imitated(f"{call.kind.plural}/{call.subresource}")
+    body, answer.request = bodies.parse(call.body, call.content_type, call.subresource.capitalize())
+    entry = writes.find(call)
+    answer.entry = entry
+    uid = (body.get("metadata") or {}).get("uid")
+    actual = entry.object["metadata"]["uid"]
+    if uid and uid != actual:
+        why = f"the UID in the precondition ({uid}) does not match the UID in record ({actual})"
+        raise statuses.conflict("", f"pods/{call.subresource}", call.name, why)
+    act(writes, call, answer, body)
+    answer.code = 201
+    answer.body = orjson.dumps(statuses.success(code=201))
+
+
+def prepare_update(call: Call, obj: Object, old: Object) -> list[FieldError]:
+    """PUT or PATCH to a subresource that is not `status`: everything but its part stays as it was."""
+    if call.kind.kind != "Namespace" or call.subresource != "finalize":
+        raise statuses.not_imitated(f"{call.kind.plural}/{call.subresource}")
+    finalizers = (obj.get("spec") or {}).get("finalizers")
+    for key in [key for key in obj if key not in old]:
+        del obj[key]
+    obj.update(old)
+    obj["spec"] = {**(old.get("spec") or {})}
+    obj["spec"].pop("finalizers", None)
+    if finalizers:
+        obj["spec"]["finalizers"] = finalizers
+    obj["metadata"] = dict(old["metadata"])
+    return []
+
+
+def _set_condition(writes: Writes, pod: Object, kind: str, **more: str) -> None:
+    status = pod.setdefault("status", {})
+    now = writes.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    condition = {"type": kind, "status": "True", "lastProbeTime": None, "lastTransitionTime": now, **more}
+    conditions = status.get("conditions") or []
+    for at, old in enumerate(conditions):
+        if old.get("type") == kind:
+            if old.get("status") == "True":
+                condition["lastTransitionTime"] = old.get("lastTransitionTime", now)
+            conditions[at] = condition
+            break
+    else:
+        conditions = [*conditions, condition]
+    status["conditions"] = conditions
+
+
+def _bind(writes: Writes, call: Call, answer: Answer, body: Object) -> None:
+    """kubernetes/pkg/registry/core/pod/storage: assignPod."""
+    dry_run = options.is_dry_run(call)
+    pod = writes.find(call).copy()
+    node = (body.get("target") or {}).get("name", "")
+    if not node:
+        cause = {"reason": "FieldValueRequired", "message": "Required value", "field": "target.name"}
+        raise statuses.StatusError(
+            422,
+            "Invalid",
+            f'Binding "{call.name}" is invalid: target.name: Required value',
+            {"name": call.name, "kind": "Binding", "causes": [cause]},
+        )
+    if "deletionTimestamp" in pod["metadata"]:
+        raise statuses.conflict(
+            "", "pods/binding", call.name, f"pod {call.name} is being deleted, cannot be assigned to a host"
+        )
+    if there := pod["spec"].get("nodeName"):
+        raise statuses.conflict("", "pods/binding", call.name, f'pod {call.name} is already assigned to node "{there}"')
+    if pod["spec"].get("schedulingGates"):
+        raise statuses.conflict("", "pods/binding", call.name, f"pod {call.name} has non-empty .spec.schedulingGates")
+    pod["spec"]["nodeName"] = node
+    _set_condition(writes, pod, "PodScheduled")
+    for part in ("annotations", "labels"):
+        if given := (body.get("metadata") or {}).get(part):
+            pod["metadata"].setdefault(part, {}).update(given)
+    if not dry_run:
+        writes.kept(call, answer, pod)
+
+
+def _evict(writes: Writes, call: Call, answer: Answer, body: Object) -> None:
+    """kubernetes/pkg/registry/core/pod/storage/eviction.go, for a server without PodDisruptionBudgets."""
+    given = body.get("deleteOptions") or {}
+    wanted: Object = {
+        key: given[key]
+        for key in ("gracePeriodSeconds", "preconditions", "propagationPolicy")
+        if given.get(key) is not None
+    }
+    wanted["dryRun"] = options.is_dry_run(call) or bool(given.get("dryRun"))
+    pod = writes.find(call).copy()
+    if not wanted["dryRun"] and pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}:
+        _set_condition(
+            writes, pod, "DisruptionTarget", reason="EvictionByEvictionAPI", message="Eviction API: evicting"
+        )
+        writes.kept(call, answer, pod)
+    deletion.delete(writes, call, answer, writes.find(call), wanted)

@@ -1,0 +1,233 @@
+"""Watches: what one watcher is told, and in which bytes; resuming, initial events, bookmarks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import orjson
+
+from pytest_daemonset.embedded import lists, statuses
+from pytest_daemonset.embedded.store import ADDED, DELETED, Change, Compacted, Entry, Store, Table
+
+if TYPE_CHECKING:
+    from pytest_daemonset.embedded.calls import Served
+
+_TRUE = frozenset({"1", "true", "True", "TRUE", "t", "T"})
+_OPENINGS = {type_: b'{"type":"%s","object":' % type_.encode() for type_ in ("ADDED", "MODIFIED", "DELETED")}
+
+
+def asks_to_watch(query: Mapping[str, str]) -> bool:
+    """Whether a GET of a collection is a watch."""
+    return query.get("watch", "") in _TRUE
+
+
+def frame(type_: str, entry: Entry) -> bytes:
+    """One event, on its line."""
+    return b"".join((_OPENINGS[type_], entry.table.head, entry.raw[1:], b"}\n"))
+
+
+def error_frame(refused: statuses.StatusError) -> bytes:
+    """An ERROR event."""
+    return orjson.dumps({"type": "ERROR", "object": refused.status}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def compacted(gone: Compacted) -> statuses.StatusError:
+    """410, for a watch that wants to resume before what the ring holds."""
+    return statuses.expired(f"too old resource version: {gone.asked} ({gone.oldest})")
+
+
+class Fanout:
+    """Tells the changes of one table to its watches: each event is put into bytes once, however many watch."""
+
+    def __init__(self, table: Table) -> None:
+        self.watches: set[Watch] = set()
+        self.table = table
+        table.watchers.add(self._tell)
+
+    def _tell(self, change: Change) -> None:
+        if not self.watches:
+            return
+        plain = frame(change.type, change.entry)
+        for watch in tuple(self.watches):
+            watch.tell(change, plain)
+
+
+class Watch:
+    """One watcher: the bytes that wait for it.
+
+    Args:
+        selector: which objects it sees.
+        bookmarks: whether it wants to hear how far it has come.
+        limit: how many bytes may wait; a watcher that is slower than that is cut off, alone.
+    """
+
+    def __init__(self, fanout: Fanout, selector: lists.Selector, bookmarks: bool, limit: int) -> None:
+        self._fanout = fanout
+        self.selector = selector
+        self._everything = not (selector.namespace or selector.requirements or selector.equal or selector.unequal)
+        self.limit = limit
+        self._pending: list[bytes] = []
+        self._waiting = 0
+        self._ready = asyncio.Event()
+        self.bookmarks = bookmarks
+        self.rv = 0
+        self.cut = False
+
+    def open(self) -> None:
+        """Begin to listen."""
+        self._fanout.watches.add(self)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._fanout.watches.discard(self)
+
+    def push(self, data: bytes) -> None:
+        """Queue bytes; the watcher that let too many pile up is cut off."""
+        self._waiting += len(data)
+        if self._waiting > self.limit:
+            self.cut = True
+            self._pending.clear()
+            self.close()
+        else:
+            self._pending.append(data)
+        self._ready.set()
+
+    def tell(self, change: Change, plain: bytes) -> None:
+        """Queue what a change looks like through the selector: leaving it is a DELETED, entering it an ADDED."""
+        if change.rv <= self.rv:
+            return
+        if self._everything:
+            self.rv = change.rv
+            self.push(plain)
+            return
+        now = change.type != DELETED and self.selector.matches(change.entry)
+        before = change.previous is not None and self.selector.matches(change.previous)
+        if not now and not before:
+            return
+        self.rv = change.rv
+        if now:
+            self.push(plain if before or change.type == ADDED else frame(ADDED, change.entry))
+        elif change.type == DELETED:
+            self.push(plain)
+        elif change.previous is not None:
+            self.push(frame(DELETED, _at(change.previous, change.rv)))
+
+    def replay(self, change: Change) -> None:
+        """Tell a change of the past."""
+        self.tell(change, frame(change.type, change.entry))
+
+    def bookmark(self, rv: int, *, initial: bool = False) -> None:
+        """Queue the news that everything up to a resourceVersion has been told."""
+        table = self._fanout.table
+        metadata: dict[str, object] = {"resourceVersion": str(rv)}
+        if initial:
+            metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
+        body = {"kind": table.kind, "apiVersion": table.api_version, "metadata": metadata}
+        self.rv = max(self.rv, rv)
+        self.push(orjson.dumps({"type": "BOOKMARK", "object": body}, option=orjson.OPT_APPEND_NEWLINE))
+
+    def take(self) -> bytes:
+        """All that waits."""
+        data = b"".join(self._pending)
+        self._pending.clear()
+        self._waiting = 0
+        self._ready.clear()
+        return data
+
+    async def wait(self) -> None:
+        """Until something waits, or the watcher was cut off."""
+        await self._ready.wait()
+
+
+def _at(entry: Entry, rv: int) -> Entry:
+    """A past state under a later resourceVersion: what an object that left a selector is told as."""
+    obj = entry.copy()
+    return entry.table.entry(obj, rv, entry.labels, entry.fields)
+
+
+class Watches:
+    """Opens watches over one store, and sends the bookmarks.
+
+    Args:
+        bookmark_interval: seconds between a change and the bookmark that tells idle watches of it.
+        buffer: bytes that may wait for one watcher.
+    """
+
+    def __init__(self, store: Store, bookmark_interval: float, buffer: int) -> None:
+        self._store = store
+        self._interval = bookmark_interval
+        self._buffer = buffer
+        self._fanouts = {name: Fanout(table) for name, table in store.tables.items()}
+        self._due: asyncio.TimerHandle | None = None
+        store.on_change.append(self._changed)
+
+    def close(self) -> None:
+        """No bookmark is sent any more."""
+        if self._due is not None:
+            self._due.cancel()
+
+    def _changed(self) -> None:
+        if self._due is None:
+            self._due = asyncio.get_running_loop().call_later(self._interval, self._send_bookmarks)
+
+    def _send_bookmarks(self) -> None:
+        self._due = None
+        rv = self._store.rv
+        for fanout in self._fanouts.values():
+            for watch in tuple(fanout.watches):
+                if watch.bookmarks and watch.rv < rv:
+                    watch.bookmark(rv)
+
+    def open(self, served: Served, namespace: str, query: Mapping[str, str]) -> Watch:
+        """Open a watch and queue what it has missed.
+
+        Raises:
+            StatusError: 400, 422 or 500 for parameters that make no sense, 410 for a past that is forgotten, 504 for a future.
+        """
+        bookmarks = query.get("allowWatchBookmarks", "") in _TRUE
+        initial = query.get("sendInitialEvents", "")
+        self._check(query, initial, bookmarks)
+        rv = lists.resource_version(query.get("resourceVersion", ""), of_list=False)
+        watch = Watch(self._fanouts[served.name], lists.selector(served, namespace, query), bookmarks, self._buffer)
+        if initial in _TRUE:
+            if rv > self._store.rv:
+                raise statuses.too_new(rv, self._store.rv)
+            self._tell_all(watch, served)
+            watch.bookmark(self._store.rv, initial=True)
+        elif rv == 0 and initial == "":
+            self._tell_all(watch, served)
+        elif rv:
+            try:
+                missed = served.table.since(rv)
+            except Compacted as gone:
+                raise compacted(gone) from None
+            watch.rv = rv
+            for change in missed:
+                watch.replay(change)
+        watch.open()
+        return watch
+
+    def _tell_all(self, watch: Watch, served: Served) -> None:
+        entries = watch.selector.candidates(served.table)
+        # what is there already is no backlog of a slow watcher
+        watch.limit = self._buffer + sum(len(entry.raw) + 200 for entry in entries)
+        for entry in entries:
+            watch.push(frame(ADDED, entry))
+        watch.rv = self._store.rv
+
+    def _check(self, query: Mapping[str, str], initial: str, bookmarks: bool) -> None:
+        match = query.get("resourceVersionMatch", "")
+        problem = ""
+        if initial and match != "NotOlderThan":
+            problem = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        elif match and not initial:
+            problem = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+        if problem:
+            raise statuses.invalid_option(
+                "ListOptions", "resourceVersionMatch", "FieldValueForbidden", f"Forbidden: {problem}"
+            )
+        if initial in _TRUE and not bookmarks:
+            text = "Forbidden: sendInitialEvents requires allowWatchBookmarks"
+            raise statuses.invalid_option("ListOptions", "allowWatchBookmarks", "FieldValueForbidden", text)

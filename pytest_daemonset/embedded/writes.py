@@ -1,0 +1,292 @@
+"""What each write does to the store: decode, default, admit, prepare, validate, keep. See kubernetes/apiserver, pkg/registry."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from pytest_daemonset.embedded import bodies, deletion, lists, options, patches, statuses, subresources
+from pytest_daemonset.embedded.calls import Answer, Call, Served
+from pytest_daemonset.embedded.kinds.fielderrors import AdmissionError, DecodeError
+from pytest_daemonset.embedded.kinds.fielderrors import invalid as invalid_field
+
+if TYPE_CHECKING:
+    from pytest_daemonset.embedded.store import Change, Entry, Store
+
+Object = dict[str, Any]
+
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+_BASE_LENGTH = 58
+_NAME_TRIES = 8
+
+
+def timestamp(moment: datetime) -> str:
+    """A moment as Kubernetes writes it: whole seconds, UTC."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Writes:
+    """All verbs that change something, over one store.
+
+    Args:
+        served: the kinds by resource name; namespaces are looked up in it.
+        now: the clock.
+    """
+
+    def __init__(self, store: Store, served: Mapping[str, Served], now: Callable[[], datetime]) -> None:
+        self.store = store
+        self.served = served
+        self.now = now
+        self._random = random.Random()  # noqa: S311 - suffixes of names are no secrets
+        self._verbs: dict[str, Callable[[Call, Answer], None]] = {
+            "create": self._create,
+            "update": self._update,
+            "patch": self._patch,
+            "delete": self._delete,
+            "deletecollection": self._delete_collection,
+        }
+
+    def perform(self, call: Call, answer: Answer) -> None:
+        """Do what was asked; `answer` is filled in, also with what was already done if it ends in an error.
+
+        Raises:
+            StatusError: the write is refused.
+        """
+        self._verbs[call.verb](call, answer)
+
+    # keeping
+
+    def keep(self, served: Served, obj: Object) -> Change:
+        """Store an object as its newest state. The caller adds the change to its answer."""
+        labels = obj["metadata"].get("labels") or {}
+        return self.store.put(served.table, obj, labels, served.kind.field_labels(obj))
+
+    def find(self, call: Call) -> Entry:
+        """The object that a request names.
+
+        Raises:
+            StatusError: 404.
+        """
+        entry = call.served.table.entries.get((call.namespace, call.name))
+        if entry is None:
+            raise statuses.not_found(call.kind.group, call.kind.plural, call.name)
+        return entry
+
+    def remove(self, call: Call, answer: Answer, entry: Entry) -> Change:
+        """Take an object out of the store."""
+        change = self.store.remove(call.served.table, entry.key)
+        answer.changes.append(change)
+        answer.entry = change.entry
+        return change
+
+    # create
+
+    def _create(self, call: Call, answer: Answer) -> None:
+        if call.subresource:
+            subresources.create(self, call, answer)
+            return
+        kind = call.kind
+        obj, answer.request = bodies.parse(call.body, call.content_type, kind.kind)
+        bodies.expect_kind(obj, kind)
+        options.unknown_fields(call, answer, self._decode(call, obj))
+        dry_run = options.is_dry_run(call)
+        metadata = obj.setdefault("metadata", {})
+        metadata.pop("managedFields", None)
+        self._place(call, metadata)
+        if metadata.get("resourceVersion"):
+            raise statuses.StatusError(500, "", "resourceVersion should not be set on objects to be created")
+        self._check_namespace(call, metadata.get("name") or call.name)
+        kind.default(obj)
+        try:
+            kind.admit_create(obj)
+        except AdmissionError as error:
+            raise statuses.forbidden(kind.group, kind.plural, metadata.get("name", ""), str(error)) from None
+        metadata["uid"] = str(uuid.uuid4())
+        metadata["creationTimestamp"] = timestamp(self.now())
+        for owned in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"):
+            metadata.pop(owned, None)
+        self._name(call, metadata)
+        kind.prepare_create(obj)
+        name = metadata.get("name", "")
+        if errors := kind.validate_create(obj):
+            raise statuses.invalid(kind.group, kind.kind, name, errors)
+        if (call.namespace, name) in call.served.table.entries:
+            raise statuses.already_exists(kind.group, kind.plural, name)
+        answer.code = 201
+        if dry_run:
+            answer.body = _encode(call, obj)
+            return
+        self.kept(call, answer, obj)
+
+    def _name(self, call: Call, metadata: Object) -> None:
+        base = metadata.get("generateName")
+        if metadata.get("name") or not base:
+            return
+        for _ in range(_NAME_TRIES):
+            name = base[:_BASE_LENGTH] + "".join(self._random.choices(_ALPHABET, k=5))
+            if (call.namespace, name) not in call.served.table.entries:
+                break
+        metadata["name"] = name
+
+    def _decode(self, call: Call, obj: Object) -> list[str]:
+        kind = call.kind
+        try:
+            return kind.decode(obj)
+        except DecodeError as error:
+            raise statuses.bad_request(
+                f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {error}'
+            ) from None
+
+    def _place(self, call: Call, metadata: Object) -> None:
+        if not call.kind.namespaced:
+            metadata.pop("namespace", None)
+            return
+        if metadata.get("namespace", call.namespace) not in {call.namespace, ""}:
+            raise statuses.bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request"
+            )
+        metadata["namespace"] = call.namespace
+
+    def _check_namespace(self, call: Call, name: str) -> None:
+        """Admission plug-in NamespaceLifecycle."""
+        if not call.kind.namespaced or "namespaces" not in self.served:
+            return
+        found = self.served["namespaces"].table.entries.get(("", call.namespace))
+        if found is None:
+            raise statuses.not_found("", "namespaces", call.namespace)
+        if "deletionTimestamp" in found.object["metadata"]:
+            why = f"unable to create new content in namespace {call.namespace} because it is being terminated"
+            message = f"namespace {call.namespace} is being terminated"
+            cause = {"reason": "NamespaceTerminating", "message": message, "field": "metadata.namespace"}
+            raise statuses.forbidden(call.kind.group, call.kind.plural, name, why, [cause])
+
+    # update and patch
+
+    def _update(self, call: Call, answer: Answer) -> None:
+        kind = call.kind
+        obj, answer.request = bodies.parse(call.body, call.content_type, kind.kind)
+        bodies.expect_kind(obj, kind)
+        options.unknown_fields(call, answer, self._decode(call, obj))
+        self._change(call, answer, self.find(call) if self._named(call, obj) else None, obj, kind.unconditional_update)
+
+    def _named(self, call: Call, obj: Object) -> bool:
+        metadata = obj.setdefault("metadata", {})
+        name = metadata.get("name") or ""
+        if not name:
+            raise statuses.bad_request("name must be provided")
+        if name != call.name:
+            raise statuses.bad_request(
+                f"the name of the object ({name}) does not match the name on the URL ({call.name})"
+            )
+        self._place(call, metadata)
+        return True
+
+    def _patch(self, call: Call, answer: Answer) -> None:
+        if call.content_type == patches.APPLY:
+            raise statuses.not_imitated("server-side apply")
+        entry = self.find(call)
+        patched = patches.apply(entry.copy(), call.body, call.content_type, call.kind.merge_keys)
+        answer.request = bodies.one_line(call.body)
+        try:
+            unknown = call.kind.decode(patched)
+        except DecodeError as error:
+            cause = invalid_field("patch", patched, str(error))
+            raise statuses.invalid("", "", "", [cause]) from None
+        options.unknown_fields(call, answer, unknown)
+        self._named(call, patched)
+        self._change(call, answer, entry, patched, unconditional=True)
+
+    def _change(self, call: Call, answer: Answer, entry: Entry | None, obj: Object, unconditional: bool) -> None:
+        if entry is None:
+            raise statuses.not_found(call.kind.group, call.kind.plural, call.name)
+        kind, old = call.kind, entry.object
+        dry_run = options.is_dry_run(call)
+        self._check_version(call, entry, obj["metadata"], unconditional)
+        obj["kind"], obj["apiVersion"] = kind.kind, kind.api_version
+        kind.default(obj)
+        _inherit(obj["metadata"], old["metadata"])
+        if call.subresource == "status":
+            kind.prepare_update_status(obj, old)
+            errors = kind.validate_update_status(obj, old)
+        elif call.subresource:
+            errors = subresources.prepare_update(call, obj, old)
+        else:
+            try:
+                kind.admit_update(obj, old)
+            except AdmissionError as error:
+                raise statuses.forbidden(kind.group, kind.plural, call.name, str(error)) from None
+            kind.prepare_update(obj, old)
+            errors = kind.validate_update(obj, old)
+        if errors:
+            raise statuses.invalid(kind.group, kind.kind, call.name, errors)
+        obj["metadata"]["resourceVersion"] = str(entry.rv)
+        answer.entry = entry
+        if deletion.ends_with_update(kind, obj, old):
+            answer.body = _encode(call, obj)
+            if not dry_run:
+                self.remove(call, answer, entry)
+        elif dry_run or obj == old:
+            answer.body = _encode(call, obj)
+        else:
+            self.kept(call, answer, obj)
+
+    def _check_version(self, call: Call, entry: Entry, metadata: Object, unconditional: bool) -> None:
+        kind, uid, version = call.kind, metadata.get("uid"), metadata.get("resourceVersion")
+        actual = entry.object["metadata"].get("uid", "")
+        if uid and uid != actual:
+            path = "/".join(part for part in ("/registry", kind.plural, call.namespace, call.name) if part)
+            why = (
+                f"StorageError: invalid object, Code: 4, Key: {path}, ResourceVersion: 0, AdditionalErrorMsg: "
+                f"Precondition failed: UID in precondition: {uid}, UID in object meta: {actual}"
+            )
+            raise statuses.conflict(kind.group, kind.plural, call.name, why)
+        if not version or version == "0":
+            if not unconditional:
+                error = invalid_field("metadata.resourceVersion", 0, "must be specified for an update")
+                raise statuses.invalid(kind.group, kind.plural, call.name, [error])
+        elif version != str(entry.rv):
+            raise statuses.modified(kind.group, kind.plural, call.name)
+
+    def kept(self, call: Call, answer: Answer, obj: Object) -> None:
+        """Keep the object and answer it."""
+        change = self.keep(call.served, obj)
+        answer.changes.append(change)
+        answer.entry = change.entry
+        answer.body = change.entry.encoded
+
+    # delete
+
+    def _delete(self, call: Call, answer: Answer) -> None:
+        deletion.delete(self, call, answer, self.find(call), options.delete_options(call, answer))
+
+    def _delete_collection(self, call: Call, answer: Answer) -> None:
+        wanted = options.delete_options(call, answer)
+        found = lists.listing(self.store, call.served, call.namespace, call.query)
+        answer.body = lists.encode(call.served, found)
+        for entry in found.entries:
+            one = Call(call.caller, "delete", call.served, *entry.key)
+            deletion.delete(self, one, Answer(changes=answer.changes), entry, dict(wanted))
+        answer.entry = None
+
+
+def _inherit(metadata: Object, old: Object) -> None:
+    """What a writer may leave out, and what only the server writes."""
+    metadata.pop("managedFields", None)
+    metadata.pop("selfLink", None)
+    for key in ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
+        if not metadata.get(key) and key in old:
+            metadata[key] = old[key]
+    if "generation" in old:
+        metadata["generation"] = old["generation"]
+    else:
+        metadata.pop("generation", None)
+
+
+def _encode(call: Call, obj: Object) -> bytes:
+    rest = {key: value for key, value in obj.items() if key not in {"kind", "apiVersion"}}
+    return orjson.dumps({"kind": call.kind.kind, "apiVersion": call.kind.api_version, **rest})
