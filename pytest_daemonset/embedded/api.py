@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from typing_extensions import Self
 
 from pytest_daemonset.embedded import statuses
 from pytest_daemonset.embedded.calls import Answer, Call, Caller, Served
@@ -22,12 +22,14 @@ from pytest_daemonset.embedded.store import Change, Entry, Store, Table
 from pytest_daemonset.embedded.writes import Writes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
     from pytest_daemonset.embedded.audit import AuditLog
     from pytest_daemonset.embedded.kinds.kind import Kind
 
 Object = dict[str, Any]
+Patch = dict[str, Any] | list[Any]
 
 INDEXED = ("spec.nodeName",)
 _NO_FIELDS: Mapping[str, str] = MappingProxyType({})
@@ -79,7 +81,7 @@ class Subscription:
         for name, table in self._tables.items():
             table.watchers.discard(self._watchers[name])
 
-    def __enter__(self) -> Subscription:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -168,7 +170,7 @@ class Api:
         resource: str,
         namespace: str,
         name: str,
-        patch: Object | list[Any],
+        patch: Patch,
         content_type: str = "application/merge-patch+json",
         subresource: str = "",
     ) -> Object:
@@ -195,7 +197,7 @@ class Api:
         namespace: str,
         name: str,
         subresource: str,
-        body: Object | list[Any] | None,
+        body: Patch | None,
         content_type: str = "application/json",
     ) -> Call:
         data = b"" if body is None else orjson.dumps(body)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import uuid
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_daemonset.embedded.calls import Answer, Call
 
 RESULTING_VERSION = "pytest-daemonset/resourceVersion"

@@ -23,9 +23,8 @@ def _yaml(data: bytes, kind: str) -> Any:
 
     try:
         # JSON knows neither dates nor octal numbers: what it cannot hold, orjson refuses
-        return orjson.loads(
-            orjson.dumps(yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), default=str)
-        )
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        return orjson.loads(orjson.dumps(yaml.load(data, loader), default=str))  # noqa: S506 - both loaders are safe
     except (yaml.YAMLError, TypeError, UnicodeDecodeError) as error:
         raise _unrecognized(kind, f"yaml parse error: {error}") from None
 

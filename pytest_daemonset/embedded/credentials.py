@@ -6,13 +6,17 @@ import os
 import secrets
 import ssl
 from base64 import b64encode
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
 import trustme
 
 from pytest_daemonset.embedded.calls import Caller
-from pytest_daemonset.embedded.settings import Identity
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_daemonset.embedded.settings import Identity
 
 
 class Authority:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_daemonset.embedded.calls import Served
     from pytest_daemonset.embedded.kinds.kind import Kind
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -20,6 +18,8 @@ from pytest_daemonset.embedded.calls import Call, Caller
 from pytest_daemonset.embedded.paths import Paths, Target
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_daemonset.embedded.api import Api
 
 BODY_LIMIT = 3 * 1024 * 1024
@@ -239,10 +239,7 @@ def _log(text: str) -> None:
     print(stamp, text.replace("\n", " | "), file=sys.stderr, flush=True)
 
 
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-
-
-def server(http: Http) -> web.Server[web.BaseRequest]:
+def server(http: Http) -> web.Server:
     """The aiohttp server that runs it: low level, no router."""
 
     def make(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
@@ -250,6 +247,3 @@ def server(http: Http) -> web.Server[web.BaseRequest]:
         return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=BODY_LIMIT)
 
     return web.Server(http.handle, request_factory=make, handler_cancellation=True, access_log=None, tcp_keepalive=True)
-
-
-__all__ = ["BODY_LIMIT", "Handler", "Http", "contextlib", "server"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from pytest_daemonset.embedded import statuses
-from pytest_daemonset.embedded.store import Compacted, Entry, Store, Table
+from pytest_daemonset.embedded.store import CompactedError, Entry, Store, Table
 
 if TYPE_CHECKING:
     from pytest_daemonset.embedded.calls import Served
@@ -53,7 +53,7 @@ def _values(tokens: list[str]) -> frozenset[str]:
     tokens.pop(0)
     values, value = [], ""
     while (token := tokens.pop(0)) != ")":
-        if token == ",":
+        if token == ",":  # noqa: S105 - a separator
             values.append(value)
             value = ""
         elif _is_word(token):
@@ -79,7 +79,7 @@ def _greater(labels: Labels, key: str, limit: int, sign: int) -> bool:
     return value.lstrip("-").isdigit() and sign * int(value) > sign * limit
 
 
-def _requirement(tokens: list[str]) -> Requirement:  # noqa: PLR0911 - one answer per operator
+def _requirement(tokens: list[str]) -> Requirement:
     token = tokens.pop(0)
     if token == "!":  # noqa: S105 - an operator
         key = tokens.pop(0)
@@ -301,7 +301,7 @@ def listing(store: Store, served: Served, namespace: str, query: Mapping[str, st
     if exact and wanted != store.rv:
         try:
             past = served.table.at(wanted)
-        except Compacted as compacted:
+        except CompactedError as compacted:
             raise statuses.expired(
                 f"The provided continue parameter is too old to display a consistent list result: {compacted}"
                 if token

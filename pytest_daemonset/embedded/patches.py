@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from pytest_daemonset.embedded import statuses
 from pytest_daemonset.embedded.bodies import go_type
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Object = dict[str, Any]
 Path = tuple[str, ...]
@@ -49,7 +51,8 @@ def apply(obj: Object, data: bytes, content_type: str, merge_keys: Mapping[Path,
         text = f"error decoding patch: json: cannot unmarshal {go_type(patch)} into Go value of type map[string]interface {{}}"
         raise statuses.bad_request(text)
     if content_type == MERGE:
-        return merge(obj, patch)
+        merge(obj, patch)
+        return obj
     return strategic(obj, patch, merge_keys)
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -17,8 +18,10 @@ from pytest_daemonset.embedded.calls import Caller
 from pytest_daemonset.embedded.credentials import Authority, tokens, write_kubeconfig
 from pytest_daemonset.embedded.http import Http, server
 from pytest_daemonset.embedded.kinds import ALL_KINDS
-from pytest_daemonset.embedded.settings import Settings
 from pytest_daemonset.embedded.watch import Watches
+
+if TYPE_CHECKING:
+    from pytest_daemonset.embedded.settings import Settings
 
 SYSTEM = Caller("system:apiserver", ("system:masters",), "pytest-daemonset-embedded")
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")

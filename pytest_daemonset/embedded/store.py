@@ -22,7 +22,7 @@ ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
 _NOTHING: Mapping[str, str] = {}
 
 
-class Compacted(Exception):
+class CompactedError(Exception):
     """The events after the asked resourceVersion are no longer all in the ring.
 
     Args:
@@ -175,10 +175,10 @@ class Table:
         """The changes after a resourceVersion, in order. It costs what it returns.
 
         Raises:
-            Compacted: some of them have been forgotten.
+            CompactedError: some of them have been forgotten.
         """
         if rv < self.compacted:
-            raise Compacted(rv, self.compacted)
+            raise CompactedError(rv, self.compacted)
         missed: list[Change] = []
         for change in reversed(self.ring):
             if change.rv <= rv:
@@ -191,7 +191,7 @@ class Table:
         """The objects as they were at a resourceVersion, by undoing what came later.
 
         Raises:
-            Compacted: that state can no longer be told.
+            CompactedError: that state can no longer be told.
         """
         entries = dict(self.entries)
         for change in reversed(self.since(rv)):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import orjson
 
 from pytest_daemonset.embedded import lists, statuses
-from pytest_daemonset.embedded.store import ADDED, DELETED, Change, Compacted, Entry, Store, Table
+from pytest_daemonset.embedded.store import ADDED, DELETED, Change, CompactedError, Entry, Store, Table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_daemonset.embedded.calls import Served
 
 _TRUE = frozenset({"1", "true", "True", "TRUE", "t", "T"})
@@ -33,7 +34,7 @@ def error_frame(refused: statuses.StatusError) -> bytes:
     return orjson.dumps({"type": "ERROR", "object": refused.status}, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def compacted(gone: Compacted) -> statuses.StatusError:
+def compacted(gone: CompactedError) -> statuses.StatusError:
     """410, for a watch that wants to resume before what the ring holds."""
     return statuses.expired(f"too old resource version: {gone.asked} ({gone.oldest})")
 
@@ -201,7 +202,7 @@ class Watches:
         elif rv:
             try:
                 missed = served.table.since(rv)
-            except Compacted as gone:
+            except CompactedError as gone:
                 raise compacted(gone) from None
             watch.rv = rv
             for change in missed:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -16,6 +14,9 @@ from pytest_daemonset.embedded.kinds.fielderrors import AdmissionError, DecodeEr
 from pytest_daemonset.embedded.kinds.fielderrors import invalid as invalid_field
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
     from pytest_daemonset.embedded.store import Change, Entry, Store
 
 Object = dict[str, Any]
