@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NODE: Final = "Node"
 POD: Final = "Pod"
@@ -23,7 +25,8 @@ class Event:
     Arguments:
         kind: "Node", "Pod", "DaemonSet" or "ControllerRevision"; "DaemonSet" stands for the daemonset-like kind under
             test, whatever its API group is called.
-        type: "ADDED", "MODIFIED" or "DELETED"; what a list brought counts as ADDED, what a later list misses as DELETED.
+        type: "ADDED", "MODIFIED" or "DELETED"; what a list brings counts as ADDED, what a later one misses as
+            DELETED.
         object: the object as plain JSON; never changed afterwards.
         rv: its resourceVersion as a number.
         at: when it was seen, in unix seconds.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, NoReturn
 
 from pytest_daemonset.errors import UsageError
@@ -67,8 +66,8 @@ class Property(abc.ABC):
             UsageError: always.
         """
         raise UsageError(
-            f"{self.name} is a property, neither true nor false by itself: wait for it with `.eventually({self.name})`, or "
-            f"guard it with `with ….always({self.name}):`; combine properties with `&`, `|` and `~`, not with and, or, not"
+            f"{self.name} is a property, neither true nor false by itself: wait: eventually({self.name}), or "
+            f"guard it with always({self.name}); combine properties with `&`, `|` and `~`, not with `and`, `or`, `not`"
         )
 
     def __repr__(self) -> str:
@@ -85,8 +84,3 @@ class Goal(Property):
 
 class Reaction(Property):
     """Holds in every state, across kinds and with causality: judged in the merged order of the kinds that it reads."""
-
-
-def kinds(*names: str | Iterable[str]) -> frozenset[str]:
-    """The set of the kinds named, one by one or in sets."""
-    return frozenset(kind for name in names for kind in ([name] if isinstance(name, str) else name))

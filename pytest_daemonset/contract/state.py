@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from pytest_daemonset.contract.eligibility import Decision, may_start, may_stay
 from pytest_daemonset.contract.events import DAEMONSET, DELETED, NODE, POD, REVISION, Event
 from pytest_daemonset.contract.views import DaemonSet, Node, Pod, Revision
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class AllNodes(enum.Enum):
@@ -47,10 +49,10 @@ class Subject:
     uid: str
 
     @classmethod
-    def of(cls, object: Mapping[str, Any]) -> Subject:
+    def of(cls, stored: Mapping[str, Any]) -> Subject:
         """The subject that a stored object is."""
-        metadata = object["metadata"]
-        return cls(object["apiVersion"], object["kind"], metadata["namespace"], metadata["name"], metadata["uid"])
+        metadata = stored["metadata"]
+        return cls(stored["apiVersion"], stored["kind"], metadata["namespace"], metadata["name"], metadata["uid"])
 
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}"
@@ -85,6 +87,8 @@ class State:
         daemonset: the DaemonSet itself; None before it was seen and after it is gone.
         seen: whether the DaemonSet, or its deletion, was ever seen.
         revisions: all ControllerRevisions of its namespace, by UID.
+        current_revision: the owned one with the highest number, or None.
+        template: the last pod template known; it outlives the DaemonSet.
         eligible: the names of the nodes that may start a pod, by the last template known.
         rv: the highest resourceVersion applied.
         at: when the latest event was seen, in unix seconds.
@@ -106,6 +110,8 @@ class State:
         self._by_node: dict[str, dict[str, Pod]] = {}
         self._start: dict[str, Decision] = {}
         self._stay: dict[str, Decision] = {}
+        self._touched: dict[str, float] = {}
+        self._touched_all = 0.0
 
     def apply(self, event: Event) -> Change:
         """Move on by one event.
@@ -115,6 +121,14 @@ class State:
         """
         self.rv = max(self.rv, event.rv)
         self.at = max(self.at, event.at)
+        change = self._move(event)
+        if change.nodes is ALL:
+            self._touched_all = self.at
+        else:
+            self._touched.update(dict.fromkeys(change.nodes, self.at))
+        return change
+
+    def _move(self, event: Event) -> Change:
         if event.kind == NODE:
             return self._node(event)
         if event.kind == POD:
@@ -131,11 +145,17 @@ class State:
 
     def active_on(self, node: str) -> tuple[Pod, ...]:
         """The owned pods on a node that are neither terminal nor terminating, the oldest first."""
-        return tuple(sorted((pod for pod in self.owned_on(node) if pod.active), key=lambda pod: (pod.created, pod.name)))
+        return tuple(
+            sorted((pod for pod in self.owned_on(node) if pod.active), key=lambda pod: (pod.created, pod.name))
+        )
 
     def targets(self) -> set[str]:
         """The names of all nodes there are, and of all that an owned pod targets."""
         return self.nodes.keys() | self._by_node.keys()
+
+    def touched_at(self, node: str) -> float | None:
+        """When the latest event that touched a node was seen, in unix seconds; None if there was none."""
+        return max(self._touched.get(node, 0.0), self._touched_all) or None
 
     def may_start(self, node: str) -> Decision | None:
         """Whether a new pod may start on a node; None while the node or the template is not known."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pytest_daemonset.contract.events import Event
 from pytest_daemonset.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pytest_daemonset.contract.events import Event
 
 
 class Answer(enum.Enum):
@@ -42,7 +46,9 @@ class Answer(enum.Enum):
         Raises:
             UsageError: always.
         """
-        raise UsageError(f"an answer has three values: compare it (`answer is HOLDS`) instead of testing {self} for truth")
+        raise UsageError(
+            f"an answer has three values: compare it (`answer is HOLDS`) instead of testing {self} for truth"
+        )
 
     def __str__(self) -> str:
         return self.value
@@ -90,14 +96,13 @@ class Verdict:
     def __init__(self, answer: Answer, reasons: Iterable[Reason] = (), event: Event | None = None) -> None:
         self.answer = answer
         self.event = event
-        self._reasons: tuple[Reason, ...] | None = tuple(reasons)
+        self._reasons = tuple(reasons)
         self._collect: Callable[[], tuple[Reason, ...]] | None = None
 
     @classmethod
     def collecting(cls, answer: Answer, collect: Callable[[], tuple[Reason, ...]], event: Event | None) -> Verdict:
         """A verdict whose reasons are collected by calling `collect` when somebody asks for them."""
         verdict = cls(answer, (), event)
-        verdict._reasons = None
         verdict._collect = collect
         return verdict
 
@@ -108,8 +113,7 @@ class Verdict:
         Raises:
             RuntimeError: asked for only after further events were judged.
         """
-        if self._reasons is None:
-            assert self._collect is not None
+        if self._collect is not None:
             self._reasons = self._collect()
             self._collect = None
         return self._reasons
@@ -126,7 +130,7 @@ class Verdict:
             UsageError: always.
         """
         raise UsageError(
-            f"a verdict has three answers: compare it (`verdict.answer is HOLDS`) instead of testing {self.answer} for truth"
+            f"a verdict has three answers: compare it, `{self.answer}` (`verdict.answer is HOLDS`), do not test it"
         )
 
     def __str__(self) -> str:

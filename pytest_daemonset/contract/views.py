@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 TERMINAL_PHASES: Final = frozenset(("Failed", "Succeeded"))
 REVISION_LABEL: Final = "controller-revision-hash"
@@ -23,16 +25,16 @@ def parse_time(stamp: str | None) -> float | None:
     return datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
 
 
-def controller_of(object: Mapping[str, Any]) -> str | None:
+def controller_of(stored: Mapping[str, Any]) -> str | None:
     """The UID of the owner that the object's controller reference names (contract section 0, "owned pod")."""
-    for reference in _references(object):
+    for reference in _references(stored):
         if reference.get("controller"):
             return str(reference.get("uid"))
     return None
 
 
-def _references(object: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    return (object.get("metadata") or {}).get("ownerReferences") or ()
+def _references(stored: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    return (stored.get("metadata") or {}).get("ownerReferences") or ()
 
 
 def target_node(pod: Mapping[str, Any]) -> str | None:
@@ -52,15 +54,15 @@ def target_node(pod: Mapping[str, Any]) -> str | None:
 
 def _pin(term: Mapping[str, Any]) -> str | None:
     for field in term.get("matchFields") or ():
-        values = field.get("values") or ()
+        values: Sequence[str] = field.get("values") or ()
         if field.get("key") == NODE_NAME_FIELD and field.get("operator") == "In" and len(values) == 1:
             return str(values[0])
     return None
 
 
-def _condition(object: Mapping[str, Any], type: str) -> Mapping[str, Any]:
-    for condition in (object.get("status") or {}).get("conditions") or ():
-        if condition.get("type") == type:
+def _condition(stored: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    for condition in (stored.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == kind:
             return condition  # type: ignore[no-any-return]
     return {}
 
@@ -75,13 +77,13 @@ class Node:
 
     __slots__ = ("labels", "name", "object", "signature", "taints", "uid")
 
-    def __init__(self, object: Mapping[str, Any]) -> None:
-        metadata = object["metadata"]
-        self.object = object
+    def __init__(self, stored: Mapping[str, Any]) -> None:
+        metadata = stored["metadata"]
+        self.object = stored
         self.name: str = metadata["name"]
         self.uid: str = metadata.get("uid") or ""
         self.labels: Mapping[str, str] = metadata.get("labels") or {}
-        self.taints: Sequence[Mapping[str, Any]] = (object.get("spec") or {}).get("taints") or ()
+        self.taints: Sequence[Mapping[str, Any]] = (stored.get("spec") or {}).get("taints") or ()
         self.signature = (
             self.labels,
             [(taint.get("key"), taint.get("value"), taint.get("effect")) for taint in self.taints],
@@ -121,18 +123,18 @@ class Pod:
         "uid",
     )
 
-    def __init__(self, object: Mapping[str, Any]) -> None:
-        metadata = object["metadata"]
-        self.object = object
+    def __init__(self, stored: Mapping[str, Any]) -> None:
+        metadata = stored["metadata"]
+        self.object = stored
         self.name: str = metadata["name"]
         self.uid: str = metadata["uid"]
-        self.owner = controller_of(object)
-        self.target = target_node(object)
-        self.bound = bool((object.get("spec") or {}).get("nodeName"))
+        self.owner = controller_of(stored)
+        self.target = target_node(stored)
+        self.bound = bool((stored.get("spec") or {}).get("nodeName"))
         self.created = parse_time(metadata.get("creationTimestamp")) or 0.0
-        self.phase: str = (object.get("status") or {}).get("phase") or "Pending"
+        self.phase: str = (stored.get("status") or {}).get("phase") or "Pending"
         self.terminating_since: str | None = metadata.get("deletionTimestamp")
-        ready = _condition(object, "Ready")
+        ready = _condition(stored, "Ready")
         self.ready = ready.get("status") == "True"
         self.ready_since = parse_time(ready.get("lastTransitionTime")) if self.ready else None
         self.revision: str | None = (metadata.get("labels") or {}).get(REVISION_LABEL)
@@ -188,14 +190,14 @@ class DaemonSet:
 
     __slots__ = ("generation", "has_status", "name", "object", "rules", "spec", "status", "template", "uid")
 
-    def __init__(self, object: Mapping[str, Any]) -> None:
-        metadata = object["metadata"]
-        self.object = object
+    def __init__(self, stored: Mapping[str, Any]) -> None:
+        metadata = stored["metadata"]
+        self.object = stored
         self.name: str = metadata["name"]
         self.uid: str = metadata["uid"]
         self.generation = int(metadata.get("generation") or 0)
-        self.spec: Mapping[str, Any] = object.get("spec") or {}
-        self.status: Mapping[str, Any] = object.get("status") or {}
+        self.spec: Mapping[str, Any] = stored.get("spec") or {}
+        self.status: Mapping[str, Any] = stored.get("status") or {}
         self.has_status = bool(self.status)
         self.template: Mapping[str, Any] = self.spec.get("template") or {}
         self.rules = (self.spec.get("updateStrategy"), self.spec.get("minReadySeconds"))
@@ -243,13 +245,13 @@ class Revision:
 
     __slots__ = ("hash", "name", "number", "object", "owner", "uid")
 
-    def __init__(self, object: Mapping[str, Any]) -> None:
-        metadata = object["metadata"]
-        self.object = object
+    def __init__(self, stored: Mapping[str, Any]) -> None:
+        metadata = stored["metadata"]
+        self.object = stored
         self.name: str = metadata["name"]
         self.uid: str = metadata["uid"]
-        self.owner = controller_of(object)
-        self.number = int(object.get("revision") or 0)
+        self.owner = controller_of(stored)
+        self.number = int(stored.get("revision") or 0)
         self.hash: str | None = (metadata.get("labels") or {}).get(REVISION_LABEL)
 
     def references(self, uid: str) -> bool:
