@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,11 @@ class Served:
     def name(self) -> str:
         """The resource, with its group: unique in the server."""
         return f"{self.kind.plural}.{self.kind.group}" if self.kind.group else self.kind.plural
+
+    @cached_property
+    def merge_keys(self) -> Mapping[tuple[str, ...], str]:
+        """The kind's merge keys, worked out once."""
+        return self.kind.merge_keys
 
 
 @dataclass(frozen=True)

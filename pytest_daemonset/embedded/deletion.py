@@ -148,4 +148,7 @@ def _mark(writes: Writes, kind: Kind, obj: Object, grace: int = 0) -> None:
     metadata["deletionGracePeriodSeconds"] = grace
     if metadata.get("generation"):
         metadata["generation"] += 1
+    if kind.on_holds_deletion(obj):
+        # what a kind itself holds back (a namespace, by spec.finalizers) has no grace period in kube-apiserver
+        del metadata["deletionGracePeriodSeconds"]
     kind.begin_deletion(obj)

@@ -18,6 +18,7 @@ from pytest_daemonset.embedded.calls import Caller
 from pytest_daemonset.embedded.credentials import Authority, tokens, write_kubeconfig
 from pytest_daemonset.embedded.http import Http, server
 from pytest_daemonset.embedded.kinds import ALL_KINDS
+from pytest_daemonset.embedded.loops import LOOPS
 from pytest_daemonset.embedded.watch import Watches
 
 if TYPE_CHECKING:
@@ -51,20 +52,30 @@ async def _end_of_file() -> None:
         transport.close()
 
 
-async def _ended() -> None:
-    """Until SIGTERM, SIGINT or the end of standard input."""
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+async def _stop(tasks: list[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _ended(loops: list[asyncio.Task[Any]]) -> None:
+    """Until SIGTERM, SIGINT or the end of standard input.
+
+    Raises:
+        RuntimeError: one of the loops ended before: a control plane without it would be a silent lie.
+    """
+    running, ended = asyncio.get_running_loop(), asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, ended.set)
-    waiting = [asyncio.create_task(ended.wait()), asyncio.create_task(_end_of_file())]
+        running.add_signal_handler(signum, ended.set)
+    waiting: list[asyncio.Task[Any]] = [asyncio.create_task(ended.wait()), asyncio.create_task(_end_of_file())]
     try:
-        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait([*waiting, *loops], return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
+            if task in loops:
+                raise RuntimeError(f"the loop {task.get_name()} ended while the server was still running")
     finally:
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
+        await _stop(waiting)
 
 
 async def run(settings: Settings) -> None:
@@ -81,6 +92,9 @@ async def run(settings: Settings) -> None:
         stack.callback(watches.close)
         for name in NAMESPACES:
             api.create(SYSTEM, "namespaces", "", {"metadata": {"name": name}})
+        wanted = [(name, loop) for name, loop in LOOPS.items() if name not in settings.without]
+        loops: list[asyncio.Task[Any]] = [asyncio.create_task(loop(api, settings), name=name) for name, loop in wanted]
+        stack.push_async_callback(_stop, loops)
         authority = Authority()
         known = tokens(settings.identities)
         http = Http(api, {token: caller for token, (_, caller) in known.items()}, watches)
@@ -95,4 +109,4 @@ async def run(settings: Settings) -> None:
         ready = orjson.dumps({"ready": True, "server": url, "pid": os.getpid()}, option=orjson.OPT_APPEND_NEWLINE)
         sys.stdout.buffer.write(ready)
         sys.stdout.flush()
-        await _ended()
+        await _ended(loops)

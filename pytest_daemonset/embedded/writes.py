@@ -191,7 +191,7 @@ class Writes:
         if call.content_type == patches.APPLY:
             raise statuses.not_imitated("server-side apply")
         entry = self.find(call)
-        patched = patches.apply(entry.copy(), call.body, call.content_type, call.kind.merge_keys)
+        patched = patches.apply(entry.copy(), call.body, call.content_type, call.served.merge_keys)
         answer.request = bodies.one_line(call.body)
         try:
             unknown = call.kind.decode(patched)

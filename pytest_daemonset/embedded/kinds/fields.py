@@ -7,7 +7,8 @@ A table (see `tables/`) lists messages; a message is a name and one indented lin
 - NUMBER is the field's number in Kubernetes' protobuf form; 0: it is not part of that message there.
 - NAME `<` means that the fields of the message TYPE stand here in JSON, while protobuf nests them.
 - TYPE is a scalar, a message, `[]TYPE`, or `{}TYPE` (a map with strings as keys).
-- FLAG `!`: always written, also when empty; `?`: written if it was given, even if empty; none: left out when empty.
+- FLAG `!`: always written, also when empty; `?`: written if it was given, even if empty; none: left out when empty;
+  `! ?`: always written, as null if it was not given.
 - `merge` says how a strategic merge patch treats a list: by key, or as a set of plain values.
 """
 
@@ -59,8 +60,8 @@ class Message:
 
     name: str
     own: tuple[Field, ...]
-    fields: Mapping[str, Field] = field(repr=False)
-    always: tuple[Field, ...] = field(repr=False)
+    fields: Mapping[str, Field] = field(repr=False, compare=False)
+    always: tuple[Field, ...] = field(repr=False, compare=False)
 
 
 def _read_field(line: str) -> Field:
@@ -164,7 +165,7 @@ def _decode_value(kind: str, value: Any, path: str, unknown: list[str]) -> Any:
 
 
 def _empty(known: Field) -> Any:
-    if known.shape != "one":
+    if known.shape != "one" or known.keeps_zero:
         return None
     scalar = SCALARS.get(known.type)
     if scalar is not None:

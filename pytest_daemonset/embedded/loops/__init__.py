@@ -1,0 +1,16 @@
+"""The loops of the control plane that run inside the server: each a coroutine on the in-process Api, running until it is cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_daemonset.embedded.api import Api
+    from pytest_daemonset.embedded.settings import Settings
+
+Loop = Callable[["Api", "Settings"], Coroutine[Any, Any, None]]
+
+LOOPS: Mapping[str, Loop] = MappingProxyType({})
+"""By the names that `--without` takes: garbage, namespaces, binder, pod-gc, service-accounts."""
