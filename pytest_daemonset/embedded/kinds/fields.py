@@ -54,7 +54,7 @@ class Field:
     retain_keys: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Message:
     """One message: `own` as protobuf has its fields, `fields` by their JSON names with the inlined ones."""
 

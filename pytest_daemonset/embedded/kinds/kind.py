@@ -125,7 +125,7 @@ class Kind:
         return retained_keys(self.fields)
 
     def decode(self, obj: Object) -> list[str]:
-        """Bring an object into the form in which it is kept, in place: no unknown fields, no nulls, canonical values.
+        """Bring an object into the form in which it is kept, in place: no unknown fields, canonical values.
 
         Returns:
             The paths of the unknown fields, as fieldValidation tells them: `spec.template.spec.contaners`, `spec.x[0].y`.
@@ -188,9 +188,7 @@ class Kind:
         return self.on_grace(obj, options)
 
     def begin_deletion(self, obj: Object) -> None:
-        """Change what else changes when an object first gets its deletionTimestamp: generation, a namespace's phase."""
-        if obj["metadata"].get("generation", 0) > 0:
-            obj["metadata"]["generation"] += 1
+        """Change what else changes when an object first gets its deletionTimestamp, such as a namespace's phase."""
         self.on_begin_deletion(obj)
 
     def holds_deletion(self, obj: Object) -> bool:

@@ -172,7 +172,7 @@ EventsEventSeries
   1 count int32 !
   2 lastObservedTime MicroTime !
 DaemonSetSpec
-  1 selector LabelSelector !
+  1 selector LabelSelector ! ?
   2 template PodTemplateSpec !
   3 updateStrategy DaemonSetUpdateStrategy !
   4 minReadySeconds int32

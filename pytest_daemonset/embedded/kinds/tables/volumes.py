@@ -246,11 +246,11 @@ VolumeResourceRequirements
   1 limits {}Quantity
   2 requests {}Quantity
 TypedLocalObjectReference
-  1 apiGroup string !
+  1 apiGroup string ! ?
   2 kind string !
   3 name string !
 TypedObjectReference
-  1 apiGroup string !
+  1 apiGroup string ! ?
   2 kind string !
   3 name string !
   4 namespace string ?
