@@ -1,7 +1,7 @@
 """The server without a network: what HTTP requests and the loops inside the server call alike.
 
-Everything is synchronous: a call is done, audited and told to the watchers when it returns. Dicts that are handed out belong to the
-store and must not be changed; dicts that are handed in are encoded at once and may be changed afterwards.
+Everything is synchronous: a call is done, audited and told to the watchers when it returns. Dicts that are handed out and dicts that
+are handed in belong to the caller; each `object` of a Change is decoded anew.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class AuditLog:
         name, uid = call.name, ""
         if answer.entry is not None:
             name = answer.entry.key[1]
-            uid = answer.entry.object["metadata"].get("uid", "")
+            uid = answer.entry.uid
         if name:
             reference["name"] = name
         if uid:

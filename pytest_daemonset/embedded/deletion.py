@@ -42,7 +42,7 @@ def delete(writes: Writes, call: Call, answer: Answer, entry: Entry, options: Ob
     if (kind.group, kind.kind) == ("", "Namespace") and call.name in _IMMORTAL:
         raise statuses.forbidden("", "namespaces", call.name, "this namespace may not be deleted")
     _check_preconditions(call, entry, options.get("preconditions") or {})
-    obj = entry.copy()
+    obj, before = entry.object, entry.object
     metadata = obj["metadata"]
     metadata["finalizers"] = _finalizers(metadata.get("finalizers") or [], options.get("propagationPolicy"))
     if not metadata["finalizers"]:
@@ -56,7 +56,7 @@ def delete(writes: Writes, call: Call, answer: Answer, entry: Entry, options: Ob
         _mark(writes, kind, obj)
     dry_run = bool(options.get("dryRun"))
     grace_left = graceful and metadata["deletionGracePeriodSeconds"] > 0
-    if (stays or graceful) and obj != entry.object and not dry_run:
+    if (stays or graceful) and obj != before and not dry_run:
         change = writes.keep(call.served, obj)
         answer.changes.append(change)
         entry = change.entry
@@ -74,15 +74,13 @@ def _answer(call: Call, answer: Answer, entry: Entry, body: bytes) -> None:
     kind = call.kind
     answer.entry = entry
     if not kind.returns_deleted:
-        body = orjson.dumps(
-            statuses.deleted(kind.group, kind.plural, call.name, entry.object["metadata"].get("uid", ""))
-        )
+        body = orjson.dumps(statuses.deleted(kind.group, kind.plural, call.name, entry.uid))
     answer.body = body
 
 
 def _check_preconditions(call: Call, entry: Entry, preconditions: Object) -> None:
     kind, uid, version = call.kind, preconditions.get("uid"), preconditions.get("resourceVersion")
-    actual = entry.object["metadata"].get("uid", "")
+    actual = entry.uid
     if uid is not None and uid != actual:
         raise statuses.conflict(
             kind.group,

@@ -1,7 +1,7 @@
 """The objects of the server, in memory: one rising resourceVersion, one bounded ring of events per kind, fan-out to watchers.
 
-Pure: no clock, no network, no Kubernetes rules. An object is kept as the bytes of its JSON, encoded once; its dict is decoded again
-when somebody asks for an older state, so that the ring costs bytes and not dicts.
+Pure: no clock, no network, no Kubernetes rules. An object is kept as the bytes of its JSON, encoded once, and decoded when somebody
+asks for a dict.
 
 Bytes are kept without `kind` and `apiVersion` (`{"metadata":...}`), as the items of a list are told; `Table.head` puts them in front.
 """
@@ -37,35 +37,36 @@ class CompactedError(Exception):
 
 
 class Entry:
-    """One object at one resourceVersion. Nobody changes it, nor the dict that it gives."""
+    """One object at one resourceVersion, as bytes: a thousand pods as dicts would cost ten times that, and the collector's time.
 
-    __slots__ = ("_object", "fields", "key", "labels", "raw", "rv", "table")
+    Args:
+        key: namespace and name.
+        raw: its JSON, without `kind` and `apiVersion`.
+        labels: its labels, for selectors.
+        fields: its field labels, for selectors.
+        uid: of its metadata; "" if it has none.
+        deleting: whether it has a deletionTimestamp.
+    """
+
+    __slots__ = ("deleting", "fields", "key", "labels", "raw", "rv", "table", "uid")
 
     def __init__(
-        self,
-        table: Table,
-        key: Key,
-        rv: int,
-        obj: Object | None,
-        raw: bytes,
-        labels: Mapping[str, str],
-        fields: Mapping[str, str],
+        self, table: Table, obj: Object, rv: int, labels: Mapping[str, str], fields: Mapping[str, str]
     ) -> None:
+        metadata = obj["metadata"]
+        metadata["resourceVersion"] = str(rv)
         self.table = table
-        self._object = obj
-        self.key = key
+        self.key: Key = (metadata.get("namespace", ""), metadata["name"])
         self.rv = rv
-        self.raw = raw
+        self.raw = orjson.dumps({k: v for k, v in obj.items() if k not in {"kind", "apiVersion"}})
         self.labels = labels
         self.fields = fields
+        self.uid: str = metadata.get("uid", "")
+        self.deleting = "deletionTimestamp" in metadata
 
     @property
     def object(self) -> Object:
-        """The object as a dict, `kind` and `apiVersion` first. To be read only; `copy` gives one that may be changed."""
-        return self.copy() if self._object is None else self._object
-
-    def copy(self) -> Object:
-        """A dict of one's own: decoding is cheaper than copying."""
+        """The object as a dict of one's own, `kind` and `apiVersion` first. Decoded anew each time: ask once."""
         loaded: Object = orjson.loads(self.encoded)
         return loaded
 
@@ -73,10 +74,6 @@ class Entry:
     def encoded(self) -> bytes:
         """The object's JSON, with `kind` and `apiVersion`."""
         return self.table.head + self.raw[1:]
-
-    def forget(self) -> None:
-        """Drop the dict of a state that has been replaced; the bytes stay."""
-        self._object = None
 
 
 class Change:
@@ -119,16 +116,6 @@ class Table:
         self.ring_size = ring
         self.compacted = 0
         self.watchers: set[Watcher] = set()
-
-    def entry(self, obj: Object, rv: int, labels: Mapping[str, str], fields: Mapping[str, str]) -> Entry:
-        """Encode an object, once; `metadata.resourceVersion` is set in it."""
-        metadata = obj["metadata"]
-        metadata["resourceVersion"] = str(rv)
-        body = {k: v for k, v in obj.items() if k not in {"kind", "apiVersion"}}
-        whole = {"kind": self.kind, "apiVersion": self.api_version, **body}
-        return Entry(
-            self, (metadata.get("namespace", ""), metadata["name"]), rv, whole, orjson.dumps(body), labels, fields
-        )
 
     def select(self, namespace: str = "", fields: Mapping[str, str] = _NOTHING) -> Iterable[Entry]:
         """The smallest set of entries, by the indexes, that holds all of a namespace ("" for all) with these field labels."""
@@ -233,12 +220,10 @@ class Store:
         return table
 
     def put(self, table: Table, obj: Object, labels: Mapping[str, str], fields: Mapping[str, str]) -> Change:
-        """Keep the object as the newest state of its name; it gets the next resourceVersion, and belongs to the store from here on."""
+        """Keep the object as the newest state of its name; the next resourceVersion is set in it."""
         self.rv += 1
-        entry = table.entry(obj, self.rv, labels, fields)
+        entry = Entry(table, obj, self.rv, labels, fields)
         previous = table.put(entry)
-        if previous is not None:
-            previous.forget()
         change = Change(self.rv, ADDED if previous is None else MODIFIED, entry, previous)
         table.remember(change)
         return change
@@ -247,9 +232,7 @@ class Store:
         """Take an object away; the event tells its last state under the resourceVersion of its end."""
         self.rv += 1
         previous = table.pop(key)
-        last = table.entry(previous.copy(), self.rv, previous.labels, previous.fields)
-        last.forget()
-        previous.forget()
+        last = Entry(table, previous.object, self.rv, previous.labels, previous.fields)
         change = Change(self.rv, DELETED, last, previous)
         table.remember(change)
         return change

@@ -29,7 +29,7 @@ def create(writes: Writes, call: Call, answer: Answer) -> None:
     entry = writes.find(call)
     answer.entry = entry
     uid = (body.get("metadata") or {}).get("uid")
-    actual = entry.object["metadata"]["uid"]
+    actual = entry.uid
     if uid and uid != actual:
         why = f"the UID in the precondition ({uid}) does not match the UID in record ({actual})"
         raise statuses.conflict("", f"pods/{call.subresource}", call.name, why)
@@ -73,7 +73,7 @@ def _set_condition(writes: Writes, pod: Object, kind: str, **more: str) -> None:
 def _bind(writes: Writes, call: Call, answer: Answer, body: Object) -> None:
     """kubernetes/pkg/registry/core/pod/storage: assignPod."""
     dry_run = options.is_dry_run(call)
-    pod = writes.find(call).copy()
+    pod = writes.find(call).object
     node = (body.get("target") or {}).get("name", "")
     if not node:
         cause = {"reason": "FieldValueRequired", "message": "Required value", "field": "target.name"}
@@ -109,7 +109,7 @@ def _evict(writes: Writes, call: Call, answer: Answer, body: Object) -> None:
         if given.get(key) is not None
     }
     wanted["dryRun"] = options.is_dry_run(call) or bool(given.get("dryRun"))
-    pod = writes.find(call).copy()
+    pod = writes.find(call).object
     if not wanted["dryRun"] and pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}:
         _set_condition(
             writes, pod, "DisruptionTarget", reason="EvictionByEvictionAPI", message="Eviction API: evicting"

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import orjson
 
 from pytest_daemonset.embedded import lists, statuses
-from pytest_daemonset.embedded.store import ADDED, DELETED, Change, CompactedError, Entry, Store, Table
+from pytest_daemonset.embedded.store import ADDED, DELETED, Change, CompactedError, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_daemonset.embedded.calls import Served
+    from pytest_daemonset.embedded.store import Store, Table
 
 _TRUE = frozenset({"1", "true", "True", "TRUE", "t", "T"})
 _OPENINGS = {type_: b'{"type":"%s","object":' % type_.encode() for type_ in ("ADDED", "MODIFIED", "DELETED")}
@@ -144,8 +145,7 @@ class Watch:
 
 def _at(entry: Entry, rv: int) -> Entry:
     """A past state under a later resourceVersion: what an object that left a selector is told as."""
-    obj = entry.copy()
-    return entry.table.entry(obj, rv, entry.labels, entry.fields)
+    return Entry(entry.table, entry.object, rv, entry.labels, entry.fields)
 
 
 class Watches:

@@ -160,7 +160,7 @@ class Writes:
         found = self.served["namespaces"].table.entries.get(("", call.namespace))
         if found is None:
             raise statuses.not_found("", "namespaces", call.namespace)
-        if "deletionTimestamp" in found.object["metadata"]:
+        if found.deleting:
             why = f"unable to create new content in namespace {call.namespace} because it is being terminated"
             message = f"namespace {call.namespace} is being terminated"
             cause = {"reason": "NamespaceTerminating", "message": message, "field": "metadata.namespace"}
@@ -191,7 +191,7 @@ class Writes:
         if call.content_type == patches.APPLY:
             raise statuses.not_imitated("server-side apply")
         entry = self.find(call)
-        patched = patches.apply(entry.copy(), call.body, call.content_type, call.served.merge_keys)
+        patched = patches.apply(entry.object, call.body, call.content_type, call.served.merge_keys)
         answer.request = bodies.one_line(call.body)
         try:
             unknown = call.kind.decode(patched)
@@ -238,7 +238,7 @@ class Writes:
 
     def _check_version(self, call: Call, entry: Entry, metadata: Object, unconditional: bool) -> None:
         kind, uid, version = call.kind, metadata.get("uid"), metadata.get("resourceVersion")
-        actual = entry.object["metadata"].get("uid", "")
+        actual = entry.uid
         if uid and uid != actual:
             path = "/".join(part for part in ("/registry", kind.plural, call.namespace, call.name) if part)
             why = (
