@@ -1,0 +1,92 @@
+"""Every decision the controller takes, one method each and without I/O: what a broken controller does otherwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_daemonset.reference import ownership, placement, pods, rollout, status
+from pytest_daemonset.reference.eligibility import Decision, Eligibility
+from pytest_daemonset.reference.placement import Plan, Pods, Rules
+from pytest_daemonset.reference.views import Json, NodeView, PodView
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from pytest_daemonset.reference.caches import Owners, T
+
+
+class Decisions:
+    """The correct decisions; each method's module says where they come from."""
+
+    def node_view(self, node: Json) -> NodeView:
+        """What is read of a node: whatever is no part of it wakes nobody (NCOND-04)."""
+        return NodeView.of(node)
+
+    def pod_view(self, pod: Json) -> PodView:
+        """What is read of a pod."""
+        return PodView.of(pod)
+
+    def may_act(self, daemonset: Json) -> bool:
+        """Whether anything may be written for the set: not from the moment that it is being deleted (GC-04)."""
+        return "deletionTimestamp" not in daemonset["metadata"]
+
+    def eligibility(self, template: Json) -> Eligibility:
+        """Who decides where the template's pods may be."""
+        return Eligibility(template)
+
+    def owner_key(self, daemonset: Json) -> str:
+        """What an owned pod's controller reference is known by."""
+        uid: str = daemonset["metadata"]["uid"]
+        return uid
+
+    def owner_reference(self, daemonset: Json) -> dict[str, Any]:
+        """The reference on every pod and revision."""
+        return pods.owner_reference(daemonset)
+
+    def to_adopt(self, daemonset: Json, owners: Owners[T]) -> list[T]:
+        """What the set takes on."""
+        return ownership.to_adopt(daemonset, owners)
+
+    def to_release(self, daemonset: Json, owners: Owners[T]) -> list[T]:
+        """What the set gives up."""
+        return ownership.to_release(daemonset, owners)
+
+    def owned(self, daemonset: Json, owners: Owners[PodView]) -> Pods:
+        """The set's own pods."""
+        return owners.of(self.owner_key(daemonset))
+
+    def by_node(self, owned: Iterable[PodView]) -> dict[str, Pods]:
+        """The pods that count for each node."""
+        return placement.by_node(owned)
+
+    def plan(self, decisions: Mapping[str, Decision], there: Mapping[str, Pods], rules: Rules) -> Plan:
+        """What placement creates and deletes."""
+        return placement.plan(decisions, there, rules)
+
+    def rollout(
+        self, daemonset: Json, decisions: Mapping[str, Decision], there: Mapping[str, Pods], rules: Rules
+    ) -> Plan:
+        """What the update strategy creates and deletes, once placement is at rest."""
+        if not rollout.rolls(daemonset):
+            return Plan()
+        desired = sum(decision is Decision.START for decision in decisions.values())
+        unavailable, surge = rollout.limits(daemonset, desired)
+        if rules.surge:
+            return rollout.with_surge(decisions, there, rules.revision, surge, rules.available)
+        return rollout.without_surge(decisions, there, rules.revision, unavailable, rules.available)
+
+    def pod_for(self, daemonset: Json, node: str, revision: str, tolerations: Sequence[Json]) -> dict[str, Any]:
+        """The pod for one node."""
+        return pods.pod_for(daemonset, node, revision, tolerations, self.owner_reference(daemonset))
+
+    def delete_options(self, pod: PodView) -> dict[str, Any]:
+        """How a pod is deleted: with its own grace period (TERM-02), and only this very pod."""
+        return {"preconditions": {"uid": pod.uid}}
+
+    def counters(self, decisions: Mapping[str, Decision], there: Mapping[str, Pods], rules: Rules) -> dict[str, int]:
+        """The counters of the status."""
+        return status.counters(decisions, there, rules.revision, rules.available)
+
+    def status_changed(self, daemonset: Json, count: Mapping[str, int]) -> bool:
+        """Whether the status must be written (STAT-06)."""
+        return status.changed(daemonset.get("status") or {}, count, daemonset["metadata"]["generation"])
