@@ -83,8 +83,10 @@ class Scope:
             if operation is not None and not operation.outcome.done():
                 operation.fail(error())
 
-    def close(self, *, body_failed: bool = False) -> None:
-        """End every operation, check every guard a last time, and tell what was forgotten.
+    def verify(self, *, body_failed: bool = False) -> None:
+        """End every operation, check every guard a last time, and tell what was forgotten up to now.
+
+        Fixtures may go on asking, until `close`.
 
         Args:
             body_failed: the test has failed already: what it did not come to await is then no mistake.
@@ -93,9 +95,6 @@ class Scope:
             DaemonSetTestError: the worst of what was found (a guard's finding before a forgotten handle), with
                 the others as notes.
         """
-        if self._closed:
-            return
-        self._closed = True
         found: list[DaemonSetTestError] = []
         for guard in self._guards:
             if guard.entered:
@@ -105,11 +104,25 @@ class Scope:
         found += self._stop()
         if not body_failed:
             found += self._forgotten()
+        self._handles, self._guards = [], []
         if found:
             first, *others = found
             for other in others:
                 add_note(first, f"Also: {type(other).__name__}: {other}")
             raise first
+
+    def verify_beside(self, error: BaseException) -> None:
+        """Like `verify`, for a test that has failed: that failure stays, and what is found is noted beside it."""
+        try:
+            self.verify(body_failed=True)
+        except DaemonSetTestError as found:
+            add_note(error, f"Also: {type(found).__name__}: {found}")
+
+    def close(self, *, body_failed: bool = False) -> None:
+        """`verify` a last time; nothing can be asked for afterwards. Harmless when closed."""
+        if not self._closed:
+            self._closed = True
+            self.verify(body_failed=body_failed)
 
     def _stop(self) -> list[DaemonSetTestError]:
         running = [h.operation for h in self._handles if h.operation is not None and not h.operation.stopped.done()]
