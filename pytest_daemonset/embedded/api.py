@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 Patch = dict[str, Any] | list[Any]
 
+_INTERNAL = statuses.StatusError(500, "InternalError", "Internal error occurred", {})
 INDEXED = ("spec.nodeName",)
 _NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 
@@ -214,19 +215,25 @@ class Api:
             StatusError: it was refused (and logged).
         """
         answer = Answer()
+        code, status = 500, _INTERNAL.status
         try:
             self._writes.perform(call, answer)
+            code, status = answer.code, {}
         except statuses.StatusError as refused:
-            self._finish(call, answer, refused.code, refused.status)
+            code, status = refused.code, refused.status
             raise
-        self._finish(call, answer, answer.code, None)
+        finally:
+            self._finish(call, answer, code, status)
         return answer
 
-    def _finish(self, call: Call, answer: Answer, code: int, status: Object | None) -> None:
-        if self.audit is not None:
-            self.audit.write(call, code, answer, status)
-        for change in answer.changes:
-            self.store.publish(change.entry.table, change)
+    def _finish(self, call: Call, answer: Answer, code: int, status: Object) -> None:
+        try:
+            if self.audit is not None:
+                self.audit.write(call, code, answer, status)
+        finally:
+            # what is in the store is told, whatever went wrong after it came there
+            for change in answer.changes:
+                self.store.publish(change.entry.table, change)
 
 
 def _meant(entry: Entry, namespace: str, fields: Mapping[str, str]) -> bool:

@@ -35,13 +35,13 @@ class AuditLog:
         """Close the file."""
         os.close(self._fd)
 
-    def write(self, call: Call, code: int, answer: Answer, status: dict[str, Any] | None = None) -> None:
+    def write(self, call: Call, code: int, answer: Answer, status: dict[str, Any]) -> None:
         """Append the line of one finished write.
 
         Args:
             code: the HTTP status of its answer.
             answer: what it did (its request bytes may be empty if the body could not be decoded).
-            status: the Status of a failure.
+            status: the Status of a failure; empty otherwise.
         """
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         kind = call.kind
@@ -75,7 +75,7 @@ class AuditLog:
             "userAgent": call.caller.user_agent,
             "objectRef": reference,
             "responseStatus": {"metadata": {}, "code": code}
-            if status is None
+            if not status
             else {
                 key: status[key]
                 for key in ("metadata", "status", "message", "reason", "details", "code")

@@ -45,7 +45,7 @@ UNIMITATED = (
         "",
         "bindings componentstatuses endpoints limitranges persistentvolumeclaims persistentvolumes podtemplates replicationcontrollers "
         "resourcequotas services pods/attach pods/ephemeralcontainers pods/exec pods/log pods/portforward pods/proxy pods/resize "
-        "nodes/proxy serviceaccounts/token",
+        "nodes/proxy serviceaccounts/token watch",
     )
     | _known("apps", "deployments replicasets statefulsets")
     | _known("coordination.k8s.io", "leasecandidates")

@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections import Counter
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -59,6 +60,8 @@ class Http:
             return _json(refused.code, orjson.dumps(refused.status))
         except (ConnectionError, asyncio.CancelledError):
             raise
+        except RecursionError:
+            return _json(400, orjson.dumps(statuses.bad_request("json: exceeded max depth").status))
         except Exception as error:  # noqa: BLE001 - the last line of defence: the client gets a Status, the log the traceback
             _log(f"{request.method} {request.path_qs}: {''.join(traceback.format_exception(error))}")
             return _json(
@@ -127,11 +130,14 @@ class Http:
             if (target.group, f"{target.plural}/{target.subresource}") in discovery.UNIMITATED:
                 raise statuses.not_imitated(f"{target.plural}/{target.subresource}")
             raise statuses.no_such_resource()
-        query = dict(parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True, errors="replace"))
+        said = parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True, errors="replace")
+        query = dict(reversed(said))  # Go takes the first of several
         if not target.name:
             verb = _COLLECTION_VERBS.get(method)
-            if kind.namespaced and not target.namespace and verb == "create":
+            if kind.namespaced and not target.namespace and verb != "list":
                 verb = None
+        elif kind.namespaced and not target.namespace:
+            raise statuses.no_such_resource()
         else:
             verb = _OBJECT_VERBS.get(method)
             if target.subresource in {"binding", "eviction"}:
@@ -206,9 +212,10 @@ class Http:
             await response.prepare(request)
             await response.write(watch.error_frame(refused))
             return response
+        opened.on_cut = partial(_cut_off, request)
         try:
             await response.prepare(request)
-            while not opened.cut:
+            while not opened.ended:
                 left = ends - asyncio.get_running_loop().time()
                 if left <= 0:
                     break
@@ -218,16 +225,17 @@ class Http:
                     break
                 if data := opened.take():
                     await response.write(data)
-            if opened.cut and request.transport is not None:
-                _log(
-                    f"cut off a watch of {target.plural}: its reader is too slow ({request.headers.get('User-Agent', 'no user agent')})"
-                )
-                request.transport.abort()
         except ConnectionError:
             pass  # the reader is gone: nobody is left to be told
         finally:
             opened.close()
         return response
+
+
+def _cut_off(request: web.BaseRequest) -> None:
+    _log(f"cut off {request.path_qs}: its reader is too slow ({request.headers.get('User-Agent', 'no user agent')})")
+    if request.transport is not None:
+        request.transport.abort()
 
 
 def _json(code: int, body: bytes) -> web.Response:

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -22,6 +23,8 @@ from pytest_daemonset.embedded.loops import LOOPS
 from pytest_daemonset.embedded.watch import Watches
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_daemonset.embedded.settings import Settings
 
 SYSTEM = Caller("system:apiserver", ("system:masters",), "pytest-daemonset-embedded")
@@ -38,18 +41,16 @@ def _listen(port: int) -> socket.socket:
     return listening
 
 
-async def _end_of_file() -> None:
-    """Until nobody holds the other end of standard input any more."""
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader()
-    transport, _ = await loop.connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(os.dup(0), "rb", 0)
-    )
-    try:
-        while await reader.read(4096):
-            pass
-    finally:
-        transport.close()
+def _at_end_of_file(told: Callable[[], object]) -> None:
+    """Tell when nobody holds the other end of standard input any more. A thread: standard input may be a file, which no loop can await."""
+
+    def read() -> None:
+        with contextlib.suppress(OSError):  # a standard input that is closed has ended
+            while os.read(0, 4096):
+                pass
+        told()
+
+    threading.Thread(target=read, name="standard input", daemon=True).start()
 
 
 async def _stop(tasks: list[asyncio.Task[Any]]) -> None:
@@ -67,15 +68,21 @@ async def _ended(loops: list[asyncio.Task[Any]]) -> None:
     running, ended = asyncio.get_running_loop(), asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         running.add_signal_handler(signum, ended.set)
-    waiting: list[asyncio.Task[Any]] = [asyncio.create_task(ended.wait()), asyncio.create_task(_end_of_file())]
+
+    def at_end_of_file() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has been closed: the server has ended otherwise
+            running.call_soon_threadsafe(ended.set)
+
+    _at_end_of_file(at_end_of_file)
+    waiting = asyncio.create_task(ended.wait())
     try:
-        done, _ = await asyncio.wait([*waiting, *loops], return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait([waiting, *loops], return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
             if task in loops:
                 raise RuntimeError(f"the loop {task.get_name()} ended while the server was still running")
     finally:
-        await _stop(waiting)
+        await _stop([waiting])
 
 
 async def run(settings: Settings) -> None:
@@ -89,7 +96,6 @@ async def run(settings: Settings) -> None:
         stack.callback(audit.close)
         api = Api(ALL_KINDS, audit, settings.ring)
         watches = Watches(api.store, settings.bookmark_interval, settings.watch_buffer)
-        stack.callback(watches.close)
         for name in NAMESPACES:
             api.create(SYSTEM, "namespaces", "", {"metadata": {"name": name}})
         wanted = [(name, loop) for name, loop in LOOPS.items() if name not in settings.without]
@@ -102,6 +108,7 @@ async def run(settings: Settings) -> None:
         listening = _listen(settings.port)
         stack.push_async_callback(web.shutdown, _GRACE)
         serving = await asyncio.get_running_loop().create_server(web, sock=listening, ssl=authority.context)
+        stack.callback(watches.close)
         stack.callback(serving.close)
         url = f"https://127.0.0.1:{listening.getsockname()[1]}"
         for token, (identity, _) in known.items():

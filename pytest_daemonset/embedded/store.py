@@ -58,7 +58,9 @@ class Entry:
         self.table = table
         self.key: Key = (metadata.get("namespace", ""), metadata["name"])
         self.rv = rv
-        self.raw = orjson.dumps({k: v for k, v in obj.items() if k not in {"kind", "apiVersion"}})
+        encoded = orjson.dumps({k: v for k, v in obj.items() if k not in {"kind", "apiVersion"}})
+        # a copy: orjson's own bytes keep the buffer in which they grew, four times their size
+        self.raw = bytes(memoryview(encoded))
         self.labels = labels
         self.fields = fields
         self.uid: str = metadata.get("uid", "")

@@ -11,7 +11,7 @@ from pytest_daemonset.embedded import lists, statuses
 from pytest_daemonset.embedded.store import ADDED, DELETED, Change, CompactedError, Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pytest_daemonset.embedded.calls import Served
     from pytest_daemonset.embedded.store import Store, Table
@@ -62,7 +62,7 @@ class Watch:
     Args:
         selector: which objects it sees.
         bookmarks: whether it wants to hear how far it has come.
-        limit: how many bytes may wait; a watcher that is slower than that is cut off, alone.
+        limit: how many bytes may wait; a watcher that is slower than that is cut off, alone (`on_cut` is called).
     """
 
     def __init__(self, fanout: Fanout, selector: lists.Selector, bookmarks: bool, limit: int) -> None:
@@ -75,26 +75,30 @@ class Watch:
         self._ready = asyncio.Event()
         self.bookmarks = bookmarks
         self.rv = 0
-        self.cut = False
+        self.ended = False
+        self.on_cut: Callable[[], None] | None = None
 
     def open(self) -> None:
         """Begin to listen."""
         self._fanout.watches.add(self)
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening; whoever waits goes on, and finds that it has ended."""
+        self.ended = True
         self._fanout.watches.discard(self)
+        self._ready.set()
 
     def push(self, data: bytes) -> None:
         """Queue bytes; the watcher that let too many pile up is cut off."""
         self._waiting += len(data)
         if self._waiting > self.limit:
-            self.cut = True
             self._pending.clear()
             self.close()
+            if self.on_cut is not None:
+                self.on_cut()
         else:
             self._pending.append(data)
-        self._ready.set()
+            self._ready.set()
 
     def tell(self, change: Change, plain: bytes) -> None:
         """Queue what a change looks like through the selector: leaving it is a DELETED, entering it an ADDED."""
@@ -139,7 +143,7 @@ class Watch:
         return data
 
     async def wait(self) -> None:
-        """Until something waits, or the watcher was cut off."""
+        """Until something waits, or the watch has ended."""
         await self._ready.wait()
 
 
@@ -165,9 +169,12 @@ class Watches:
         store.on_change.append(self._changed)
 
     def close(self) -> None:
-        """No bookmark is sent any more."""
+        """End all watches."""
         if self._due is not None:
             self._due.cancel()
+        for fanout in self._fanouts.values():
+            for watch in tuple(fanout.watches):
+                watch.close()
 
     def _changed(self) -> None:
         if self._due is None:
@@ -189,14 +196,15 @@ class Watches:
         """
         bookmarks = query.get("allowWatchBookmarks", "") in _TRUE
         initial = query.get("sendInitialEvents", "")
-        self._check(query, initial, bookmarks)
+        self._check(query, initial)
         rv = lists.resource_version(query.get("resourceVersion", ""), of_list=False)
         watch = Watch(self._fanouts[served.name], lists.selector(served, namespace, query), bookmarks, self._buffer)
         if initial in _TRUE:
             if rv > self._store.rv:
                 raise statuses.too_new(rv, self._store.rv)
             self._tell_all(watch, served)
-            watch.bookmark(self._store.rv, initial=True)
+            if bookmarks:
+                watch.bookmark(self._store.rv, initial=True)
         elif rv == 0 and initial == "":
             self._tell_all(watch, served)
         elif rv:
@@ -218,7 +226,7 @@ class Watches:
             watch.push(frame(ADDED, entry))
         watch.rv = self._store.rv
 
-    def _check(self, query: Mapping[str, str], initial: str, bookmarks: bool) -> None:
+    def _check(self, query: Mapping[str, str], initial: str) -> None:
         match = query.get("resourceVersionMatch", "")
         problem = ""
         if initial and match != "NotOlderThan":
@@ -229,6 +237,3 @@ class Watches:
             raise statuses.invalid_option(
                 "ListOptions", "resourceVersionMatch", "FieldValueForbidden", f"Forbidden: {problem}"
             )
-        if initial in _TRUE and not bookmarks:
-            text = "Forbidden: sendInitialEvents requires allowWatchBookmarks"
-            raise statuses.invalid_option("ListOptions", "allowWatchBookmarks", "FieldValueForbidden", text)
