@@ -31,6 +31,7 @@ class Settings:
         port: on 127.0.0.1; 0 for any that is free.
         pod_gc_period, pod_gc_quarantine: how often the pod garbage collector looks for pods of nodes that are gone, and how long a node
             must be gone (a real control plane: 20 and 40).
+        namespace_delay: how long a deleted namespace refuses new content before it is emptied (a real control plane: 5).
         bookmark_interval: how long after a change an idle watch hears of it by a bookmark.
         ring: how many events of each kind a watch can resume over.
         watch_buffer: how many bytes may wait for one slow watcher before it is cut off.
@@ -42,6 +43,7 @@ class Settings:
     identities: tuple[Identity, ...] = (Identity("admin", "kubernetes-admin", ("system:masters",)),)
     pod_gc_period: float = 20.0
     pod_gc_quarantine: float = 40.0
+    namespace_delay: float = 0.2
     bookmark_interval: float = 0.02
     ring: int = 8192
     watch_buffer: int = 32 * 1024 * 1024
@@ -89,6 +91,7 @@ def parse(arguments: Sequence[str]) -> Settings:
     )
     parser.add_argument("--pod-gc-period", type=float, default=default.pod_gc_period, metavar="S")
     parser.add_argument("--pod-gc-quarantine", type=float, default=default.pod_gc_quarantine, metavar="S")
+    parser.add_argument("--namespace-delay", type=float, default=default.namespace_delay, metavar="S")
     parser.add_argument("--bookmark-interval", type=float, default=default.bookmark_interval, metavar="S")
     parser.add_argument(
         "--ring", type=int, default=default.ring, metavar="N", help="events per kind that a watch can resume over"
@@ -106,6 +109,7 @@ def parse(arguments: Sequence[str]) -> Settings:
         identities=tuple(said.identity or default.identities),
         pod_gc_period=said.pod_gc_period,
         pod_gc_quarantine=said.pod_gc_quarantine,
+        namespace_delay=said.namespace_delay,
         bookmark_interval=said.bookmark_interval,
         ring=said.ring,
         watch_buffer=said.watch_buffer,

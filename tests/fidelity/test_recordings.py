@@ -53,7 +53,16 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
         return
     name = request.node.callspec.params["name"]
     without = [word for loop in LOOPS if loop not in RUNNING.get(name, ()) for word in ("--without", loop)]
-    command = [sys.executable, "-m", "pytest_daemonset.embedded", "--dir", str(tmp_path), *without]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest_daemonset.embedded",
+        "--dir",
+        str(tmp_path),
+        "--namespace-delay",
+        "2",
+        *without,
+    ]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None

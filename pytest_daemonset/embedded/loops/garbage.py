@@ -1,0 +1,174 @@
+"""The garbage collector: what its owners are gone for is deleted, in the background, in the foreground, or left as an orphan.
+
+After kubernetes/pkg/controller/garbagecollector. It acts on changes only: each costs what it touches, nothing is scanned again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from pytest_daemonset.embedded.kinds.metadata import FOREGROUND, ORPHAN
+from pytest_daemonset.embedded.loops.attempts import too_late_is_fine
+from pytest_daemonset.embedded.loops.identities import GARBAGE
+from pytest_daemonset.embedded.loops.ownership import Known, Owner, Ownership, known
+from pytest_daemonset.embedded.store import DELETED
+
+if TYPE_CHECKING:
+    from pytest_daemonset.embedded.api import Api
+    from pytest_daemonset.embedded.settings import Settings
+    from pytest_daemonset.embedded.store import Change
+
+Object = dict[str, Any]
+
+_STRATEGIC = "application/strategic-merge-patch+json"
+# As in Kubernetes, nobody collects events, and they own nothing.
+_IGNORED = frozenset({"events"})
+
+
+async def collect(api: Api, _settings: Settings) -> None:
+    """Collect garbage until cancelled."""
+    collector = Collector(api)
+    with api.subscribe(*(name for name in api.served if name not in _IGNORED)) as changes:
+        collector.start()
+        collector.work()
+        async for resource, change in changes:
+            collector.see(resource, change)
+            collector.work()
+            # A cascade is long; the network gets its turn in between.
+            await asyncio.sleep(0)
+
+
+class Collector:
+    """The graph of owners and the work that follows from its changes."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._graph = Ownership()
+        self._todo: deque[str] = deque()
+        self._kinds = {
+            (served.kind.group, served.kind.kind): (name, served.kind.namespaced) for name, served in api.served.items()
+        }
+
+    def start(self) -> None:
+        """Learn what is there already."""
+        for resource in self._api.served:
+            if resource not in _IGNORED:
+                for obj in self._api.list(resource):
+                    self._put(known(resource, obj))
+
+    def see(self, resource: str, change: Change) -> None:
+        """Learn of one change, and remember what it makes necessary."""
+        if change.type == DELETED:
+            gone = self._graph.remove(change.entry.uid)
+            if gone is not None:
+                self._todo.extend(each.uid for each in self._graph.dependents(gone.uid))
+                self._todo.extend(each.uid for each in gone.owners)
+            return
+        self._put(known(resource, change.object))
+
+    def _put(self, new: Known) -> None:
+        old = self._graph.put(new)
+        if old is None or old != new:
+            self._todo.append(new.uid)
+        if old is not None and old.owners != new.owners:
+            # An owner that waits for its dependents may have lost one.
+            self._todo.extend(each.uid for each in old.owners if each not in new.owners)
+
+    def work(self) -> None:
+        """Do all that has become necessary."""
+        while self._todo:
+            item = self._graph.get(self._todo.popleft())
+            if item is not None:
+                with too_late_is_fine():
+                    self._attend(item)
+
+    def _attend(self, item: Known) -> None:
+        if item.deleting:
+            if ORPHAN in item.finalizers:
+                self._orphan(item)
+            elif FOREGROUND in item.finalizers:
+                self._wait_for_dependents(item)
+        elif item.owners:
+            self._judge_owners(item)
+
+    # orphan and foreground: the owner is being deleted
+
+    def _orphan(self, owner: Known) -> None:
+        for dependent in self._graph.dependents(owner.uid):
+            with too_late_is_fine():
+                self._drop_owners(dependent, [owner.uid])
+        self._drop_finalizer(owner, ORPHAN)
+
+    def _wait_for_dependents(self, owner: Known) -> None:
+        waiting = False
+        for dependent in self._graph.dependents(owner.uid):
+            waiting = waiting or any(each.uid == owner.uid and each.blocks for each in dependent.owners)
+            if not dependent.deleting:
+                self._todo.append(dependent.uid)
+        if not waiting:
+            self._drop_finalizer(owner, FOREGROUND)
+
+    def _drop_finalizer(self, item: Known, finalizer: str) -> None:
+        obj = self._live(item)
+        if obj is None or finalizer not in obj["metadata"].get("finalizers", ()):
+            return
+        left = [each for each in obj["metadata"]["finalizers"] if each != finalizer]
+        patch = {"metadata": {"resourceVersion": obj["metadata"]["resourceVersion"], "finalizers": left or None}}
+        self._api.patch(GARBAGE, item.resource, item.namespace, item.name, patch)
+
+    def _drop_owners(self, item: Known, uids: list[str]) -> None:
+        references = [{"$patch": "delete", "uid": uid} for uid in uids]
+        patch = {"metadata": {"uid": item.uid, "ownerReferences": references}}
+        self._api.patch(GARBAGE, item.resource, item.namespace, item.name, patch, _STRATEGIC)
+
+    # the dependent: are its owners still there?
+
+    def _judge_owners(self, item: Known) -> None:
+        live = self._live(item)
+        if live is None or "deletionTimestamp" in live["metadata"]:
+            return
+        item = known(item.resource, live)
+        absent = [each.uid for each in item.owners if self._is_absent(item, each)]
+        waiting = [each.uid for each in item.owners if each.uid not in absent and self._waits(each)]
+        leaving = {*absent, *waiting}
+        if not leaving:
+            return
+        if any(each.uid not in leaving for each in item.owners):
+            # Somebody else still holds it: only the references that mean nothing any more go.
+            self._drop_owners(item, [each.uid for each in item.owners if each.uid in leaving])
+            return
+        options: Object = {"preconditions": {"uid": item.uid}, "propagationPolicy": self._policy(item, bool(waiting))}
+        self._api.delete(GARBAGE, item.resource, item.namespace, item.name, options)
+
+    def _policy(self, item: Known, waiting: bool) -> str:
+        if waiting and any(True for _ in self._graph.dependents(item.uid)):
+            return "Foreground"
+        if ORPHAN in item.finalizers:
+            return "Orphan"
+        return "Foreground" if FOREGROUND in item.finalizers else "Background"
+
+    def _waits(self, owner: Owner) -> bool:
+        """Whether the owner is being deleted in the foreground, and so takes its dependents along."""
+        there = self._graph.get(owner.uid)
+        return there is not None and there.deleting and FOREGROUND in there.finalizers
+
+    def _is_absent(self, item: Known, owner: Owner) -> bool:
+        """Whether no object is what the reference says: kind, name, uid, and the namespace of the dependent.
+
+        What cannot be resolved (a kind that is not served, a namespaced owner of a cluster-wide object) is never absent.
+        """
+        served = self._kinds.get((owner.api_version.rpartition("/")[0], owner.kind))
+        if served is None:
+            return False
+        resource, namespaced = served
+        if namespaced and not item.namespace:
+            return False
+        # Asked of the store, not of the graph: the owner's event may be on its way.
+        entry = self._api.served[resource].table.entries.get((item.namespace if namespaced else "", owner.name))
+        return entry is None or entry.uid != owner.uid
+
+    def _live(self, item: Known) -> Object | None:
+        obj = self._api.get(item.resource, item.namespace, item.name)
+        return obj if obj is not None and obj["metadata"]["uid"] == item.uid else None
