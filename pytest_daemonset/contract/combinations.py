@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_daemonset.contract.judging import Judgement
 from pytest_daemonset.contract.properties import Goal, Invariant, Property, Reaction
-from pytest_daemonset.contract.verdicts import HOLDS, Answer, Reason, Verdict
+from pytest_daemonset.contract.verdicts import BROKEN, HOLDS, UNKNOWN, Answer, Reason, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,13 +136,10 @@ class _CombinedJudgement(Judgement):
 
     def _reasons(self) -> tuple[Reason, ...]:
         answer = self._answer()
-        if answer is HOLDS:
-            return ()
-        if self._sign == _AND:
-            blamed = [part for part in self._parts if part.verdict.answer is answer]
-        else:
-            blamed = [part for part in self._parts if part.verdict.answer is not HOLDS]
-        return tuple(dict.fromkeys(reason for part in blamed for reason in part.verdict.reasons))
+        # Of an `|` that is unknown, the broken parts are as much a reason as the unknown ones.
+        every = self._sign == _OR and answer is UNKNOWN
+        told = [part for part in self._parts if every or part.verdict.answer is answer]
+        return tuple(dict.fromkeys(reason for part in told for reason in part.verdict.reasons))
 
 
 class _OppositeJudgement(Judgement):
@@ -172,5 +169,5 @@ class _OppositeJudgement(Judgement):
     def _reasons(self) -> tuple[Reason, ...]:
         verdict = self._positive.verdict
         if verdict.answer is HOLDS:
-            return (Reason(f"{self._name} holds, although its opposite was asked for", since=self._since),)
-        return () if verdict.answer is ~HOLDS else verdict.reasons
+            return verdict.reasons or (Reason(f"{self._name} holds, and should not", since=self._since),)
+        return () if verdict.answer is BROKEN else verdict.reasons

@@ -24,8 +24,8 @@ _MOST_WITH_SURGE: Final = 2
 class AtMostOnePodPerNode(Invariant):
     """Without surge no node is ever the target of two active pods of the set (AMO-01).
 
-    Pods are the set's by the UID in their controller reference, so those of an earlier incarnation do not count. With
-    surge it does not apply, and judges nothing: see `at_most_two_pods_per_node`.
+    Pods are the set's by the UID in their controller reference, so those of an earlier incarnation do not count. Not
+    for a set with surge: that is what `at_most_two_pods_per_node` is for.
     """
 
     name = "at_most_one_pod_per_node"
@@ -50,7 +50,7 @@ class _AtMostJudgement(NodesJudgement):
         self.begin()
 
     def judge(self, key: str) -> Finding | None:
-        if key == NOWHERE or _surging(self.state):
+        if key == NOWHERE:
             return None
         active = [pod for pod in self.state.active_on(key) if not self._planted & {pod.name, pod.uid}]
         self.relevant += bool(active)
@@ -92,8 +92,8 @@ class _AtMostTwoJudgement(NodesJudgement):
 class NeverReplacedEarly(Invariant):
     """Without surge no pod is created for a node while another one of the set is there and not terminal (AMO-02).
 
-    A terminating pod still runs: its replacement has to wait until it is terminal or gone. With surge it does not
-    apply, and judges nothing.
+    A terminating pod still runs: its replacement has to wait until it is terminal or gone. Not for a set with surge,
+    which replaces early on purpose (AMO-07).
     """
 
     name = "never_replaced_early"
@@ -118,7 +118,7 @@ class _NeverReplacedEarlyJudgement(LatchedJudgement):
 
     def examine(self, event: Event, change: Change) -> Iterable[Reason]:
         new = created(event, change, self.state.subject)
-        if new is None or new.target is None or _surging(self.state) or self._planted & {new.name, new.uid}:
+        if new is None or new.target is None or self._planted & {new.name, new.uid}:
             return
         self.judged += 1
         self.relevant += 1
@@ -126,10 +126,6 @@ class _NeverReplacedEarlyJudgement(LatchedJudgement):
         if there:
             text = f"{describe(new)} was created for {new.target} while it still had {listed(there)}"
             yield Reason(text, new.target, names((new, *there)), event.at)
-
-
-def _surging(state: State) -> bool:
-    return state.daemonset is not None and state.daemonset.surge
 
 
 def _crowd(node: str, active: Iterable[Pod]) -> str:

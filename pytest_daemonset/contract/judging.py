@@ -115,6 +115,10 @@ class FindingsJudgement(Judgement):
         """What keeps the set as a whole from being judged, or breaks it; it comes before all other findings."""
         return None
 
+    def proof(self) -> tuple[Reason, ...]:
+        """What shows that the property holds, where that can be named: for a property that should never hold."""
+        return ()
+
     def since(self, key: str) -> float | None:  # noqa: ARG002  (what is judged from the start was so before)
         """Since when a finding that was there at the beginning is known to be so, in unix seconds."""
         return None
@@ -154,6 +158,8 @@ class FindingsJudgement(Judgement):
         return UNKNOWN if self._count[UNKNOWN] else HOLDS
 
     def _reasons(self) -> tuple[Reason, ...]:
+        if not self._findings:
+            return self.proof()
         ordered = sorted(
             self._findings.items(), key=lambda item: (item[0] != _GATE, item[1][0].answer is UNKNOWN, item[0])
         )
@@ -170,6 +176,10 @@ class NodesJudgement(FindingsJudgement):
         if change.nodes is ALL:
             return self.state.targets() | (self._findings.keys() - {_GATE})
         return change.nodes
+
+    def proof(self) -> tuple[Reason, ...]:
+        """What shows that the property holds, where that can be named: for a property that should never hold."""
+        return ()
 
     def since(self, key: str) -> float | None:
         return self.state.touched_at(key)

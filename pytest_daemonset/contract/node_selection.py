@@ -130,9 +130,10 @@ def _field_problem(requirement: Requirement) -> str | None:
 
 def _integer(text: str) -> int | None:
     """A decimal 64-bit integer as Go's strconv.ParseInt reads it, or None."""
-    if not _INTEGER.fullmatch(text):
+    # Longer numbers are no label values anyway, and int() refuses very long ones with an error of its own.
+    if len(text) > _LONGEST_NAME or not _INTEGER.fullmatch(text):
         return None
-    number = int(text) if len(text) <= _LONGEST_NAME else None
+    number = int(text)
     return number if number in _INT64 else None
 
 

@@ -9,7 +9,7 @@ from pytest_daemonset.contract.events import DAEMONSET, NODE, POD, Event
 from pytest_daemonset.contract.judging import Finding, FindingsJudgement, NodesJudgement
 from pytest_daemonset.contract.properties import Goal, Property
 from pytest_daemonset.contract.state import ALL, NOWHERE, Change, State
-from pytest_daemonset.contract.verdicts import BROKEN
+from pytest_daemonset.contract.verdicts import BROKEN, Reason
 from pytest_daemonset.contract.wording import listed, names
 from pytest_daemonset.errors import UsageError
 
@@ -127,6 +127,12 @@ class _PodOnJudgement(FindingsJudgement):
 
     def since(self, key: str) -> float | None:
         return self.state.touched_at(key)
+
+    def proof(self) -> tuple[Reason, ...]:
+        active = self.state.active_on(self._node)
+        if not self._wanted:
+            return ()
+        return (Reason(f"{self._node} has {listed(active)}", self._node, names(active), self.since(self._node)),)
 
     def judge(self, key: str) -> Finding | None:
         self.relevant += 1

@@ -108,7 +108,7 @@ class Verdict:
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Why it is broken or unknown; empty when it holds.
+        """Why it is broken or unknown; when it holds, what shows that, if there is anything to name.
 
         Raises:
             RuntimeError: asked for only after further events were judged.
