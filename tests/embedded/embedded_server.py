@@ -1,0 +1,115 @@
+"""The embedded server inside of a test: its Api alone, or the same over plain HTTP on 127.0.0.1."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import orjson
+
+from pytest_daemonset.embedded.api import Api
+from pytest_daemonset.embedded.calls import Caller
+from pytest_daemonset.embedded.http import Http, server
+from pytest_daemonset.embedded.kinds import ALL_KINDS
+from pytest_daemonset.embedded.watch import Watches
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from pytest_daemonset.embedded.audit import AuditLog
+
+Object = dict[str, Any]
+
+ALICE = Caller("alice", ("testers",), "a test")
+TOKEN = "alice's token"
+
+
+def make_api(audit: AuditLog | None = None, ring: int = 100) -> Api:
+    api = Api(ALL_KINDS, audit, ring)
+    api.create(ALICE, "namespaces", "", {"metadata": {"name": "here"}})
+    return api
+
+
+def config_map(name: str, **labels: str) -> Object:
+    return {"metadata": {"name": name, "labels": labels}, "data": {"k": "v"}}
+
+
+def pod(name: str, node: str = "", **more: Any) -> Object:
+    spec: Object = {"containers": [{"name": "c", "image": "busybox:1.36"}]}
+    if node:
+        spec["nodeName"] = node
+    return {"metadata": {"name": name, **more}, "spec": spec}
+
+
+class Session:
+    """A client of one server."""
+
+    def __init__(self, session: aiohttp.ClientSession, api: Api, http: Http) -> None:
+        self._session = session
+        self.api = api
+        self.http = http
+
+    async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        """Status and body; the body is sent as JSON unless it is bytes."""
+        data = body if isinstance(body, bytes | None) else orjson.dumps(body)
+        said = {"Content-Type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
+        async with self._session.request(method, path, data=data, headers=said) as answer:
+            raw = await answer.read()
+            if answer.content_type == "application/json":
+                return answer.status, orjson.loads(raw)
+            return answer.status, raw.decode()
+
+    def watch(self, path: str) -> contextlib.AbstractAsyncContextManager[Stream]:
+        return self._watch(path)
+
+    @contextlib.asynccontextmanager
+    async def _watch(self, path: str) -> AsyncIterator[Stream]:
+        async with self._session.get(path) as answer:
+            yield Stream(answer)
+
+
+class Stream:
+    """The events of one watch."""
+
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        self.answer = answer
+
+    async def next(self) -> Object | None:
+        """The next event, None at the end of the stream."""
+        line = await asyncio.wait_for(self.answer.content.readline(), 5)
+        return orjson.loads(line) if line else None
+
+    async def take(self, count: int) -> list[Object]:
+        """The next events, without bookmarks."""
+        found: list[Object] = []
+        while len(found) < count:
+            event = await self.next()
+            assert event is not None, f"the stream ended after {found}"
+            if event["type"] != "BOOKMARK":
+                found.append(event)
+        return found
+
+
+@contextlib.asynccontextmanager
+async def serving(ring: int = 100, buffer: int = 1 << 20, bookmark_interval: float = 0.005) -> AsyncIterator[Session]:
+    api = make_api(ring=ring)
+    watches = Watches(api.store, bookmark_interval, buffer)
+    http = Http(api, {TOKEN: ALICE}, watches)
+    runner = server(http)
+    listening = await asyncio.get_running_loop().create_server(runner, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    try:
+        async with aiohttp.ClientSession(
+            f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=aiohttp.ClientTimeout(10)
+        ) as session:
+            yield Session(session, api, http)
+    finally:
+        watches.close()
+        listening.close()
+        await runner.shutdown(1)
+
+
+def names(events: list[Object]) -> list[tuple[str, str]]:
+    return [(event["type"], event["object"]["metadata"]["name"]) for event in events]

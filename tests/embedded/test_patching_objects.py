@@ -1,0 +1,149 @@
+"""Patches: merge, JSON, and the directives and the order of lists in strategic merge patches."""
+
+from __future__ import annotations
+
+import copy
+
+import orjson
+import pytest
+
+from pytest_daemonset.embedded import patches
+from pytest_daemonset.embedded.statuses import StatusError
+
+KEYS = {
+    ("spec", "containers"): "name",
+    ("spec", "containers", "ports"): "containerPort",
+    ("metadata", "finalizers"): "",
+    ("status", "conditions"): "type",
+}
+
+
+def _apply(obj: dict, patch: object, content_type: str) -> dict:
+    return patches.apply(copy.deepcopy(obj), orjson.dumps(patch), content_type, KEYS)
+
+
+def _strategic(obj: dict, patch: dict) -> dict:
+    return _apply(obj, patch, patches.STRATEGIC)
+
+
+def _names(obj: dict) -> list[str]:
+    return [each["name"] for each in obj["spec"]["containers"]]
+
+
+PODS = {"spec": {"containers": [{"name": "a", "image": "1"}, {"name": "b", "image": "1"}]}}
+
+
+@pytest.mark.parametrize(
+    ("obj", "patch", "expected"),
+    [
+        ({"a": "b"}, {"a": "c"}, {"a": "c"}),
+        ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
+        ({"a": "b"}, {"a": None}, {}),
+        ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
+        ({"a": "c"}, {"a": ["b"]}, {"a": ["b"]}),
+        ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
+        ({"a": "foo"}, {"a": {"b": {"c": None}}}, {"a": {"b": {}}}),
+        ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
+    ],
+)
+def test_merge_patches_follow_the_examples_of_rfc_7386(obj, patch, expected):
+    assert _apply(obj, patch, patches.MERGE) == expected
+
+
+def test_a_json_patch_adds_tests_and_removes():
+    patch = [{"op": "test", "path": "/a", "value": 1}, {"op": "remove", "path": "/a"}, {"op": "add", "path": "/b~1c", "value": 2}]
+    assert _apply({"a": 1}, patch, patches.JSON) == {"b/c": 2}
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        [{"op": "test", "path": "/a", "value": 2}],
+        [{"op": "remove", "path": "/absent"}],
+        [{"op": "add", "path": "/absent/x", "value": 1}],
+        [{"op": "replace", "path": "/absent", "value": 1}],
+        [{"op": "dance", "path": "/a"}],
+        [{"path": "/a"}],
+        [{"op": "replace", "path": "", "value": 5}],
+        [3],
+    ],
+)
+def test_a_json_patch_that_cannot_be_applied_is_refused_with_422(patch):
+    with pytest.raises(StatusError) as error:
+        _apply({"a": 1}, patch, patches.JSON)
+    assert (error.value.code, error.value.reason) == (422, "Invalid")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "data", "code"),
+    [
+        (patches.MERGE, b"[]", 400),
+        (patches.STRATEGIC, b"3", 400),
+        (patches.JSON, b"{}", 400),
+        (patches.MERGE, b"{", 400),
+        (patches.MERGE, b"\xff", 400),
+        ("application/json", b"{}", 415),
+        ("", b"{}", 415),
+    ],
+)
+def test_a_patch_that_is_none_is_refused(content_type, data, code):
+    with pytest.raises(StatusError) as error:
+        patches.apply({}, data, content_type, KEYS)
+    assert error.value.code == code
+
+
+def test_a_strategic_patch_merges_elements_by_their_key():
+    patched = _strategic(PODS, {"spec": {"containers": [{"name": "b", "image": "2"}]}})
+    assert patched["spec"]["containers"] == [{"name": "a", "image": "1"}, {"name": "b", "image": "2"}]
+
+
+def test_new_elements_of_a_strategic_patch_come_before_what_the_server_has():
+    assert _names(_strategic(PODS, {"spec": {"containers": [{"name": "c"}]}})) == ["c", "a", "b"]
+
+
+def test_an_element_order_decides_where_elements_go():
+    patch = {"spec": {"$setElementOrder/containers": [{"name": "b"}, {"name": "c"}, {"name": "a"}], "containers": [{"name": "c"}]}}
+    assert _names(_strategic(PODS, patch)) == ["b", "c", "a"]
+    assert _names(_strategic(PODS, {"spec": {"$setElementOrder/containers": [{"name": "b"}, {"name": "a"}]}})) == ["b", "a"]
+
+
+def test_an_element_is_deleted_by_directive():
+    assert _names(_strategic(PODS, {"spec": {"containers": [{"name": "a", "$patch": "delete"}]}})) == ["b"]
+
+
+def test_a_list_is_replaced_by_directive():
+    assert _names(_strategic(PODS, {"spec": {"containers": [{"$patch": "replace"}, {"name": "z"}]}})) == ["z"]
+
+
+def test_a_map_is_replaced_or_emptied_by_directive():
+    obj = {"metadata": {"labels": {"a": "1"}}}
+    assert _strategic(obj, {"metadata": {"labels": {"$patch": "replace", "b": "2"}}}) == {"metadata": {"labels": {"b": "2"}}}
+    assert _strategic(obj, {"metadata": {"labels": {"$patch": "delete"}}}) == {"metadata": {"labels": {}}}
+
+
+def test_retained_keys_drop_all_others():
+    obj = {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"x": 1}}}
+    assert _strategic(obj, {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}) == {"strategy": {"type": "Recreate"}}
+
+
+def test_lists_of_plain_values_are_merged_as_sets():
+    obj = {"metadata": {"finalizers": ["a", "b"]}}
+    assert _strategic(obj, {"metadata": {"finalizers": ["c", "a"]}})["metadata"]["finalizers"] == ["c", "a", "b"]
+    assert _strategic(obj, {"metadata": {"$deleteFromPrimitiveList/finalizers": ["a"]}})["metadata"]["finalizers"] == ["b"]
+
+
+def test_lists_without_a_key_are_replaced():
+    obj = {"spec": {"tolerations": [{"key": "a"}]}}
+    assert _strategic(obj, {"spec": {"tolerations": [{"key": "b", "value": None}]}}) == {"spec": {"tolerations": [{"key": "b"}]}}
+
+
+def test_nested_lists_are_merged_by_their_own_key():
+    obj = {"spec": {"containers": [{"name": "a", "ports": [{"containerPort": 1, "protocol": "TCP"}]}]}}
+    patch = {"spec": {"containers": [{"name": "a", "ports": [{"containerPort": 1, "hostPort": 2}]}]}}
+    assert _strategic(obj, patch)["spec"]["containers"][0]["ports"] == [{"containerPort": 1, "protocol": "TCP", "hostPort": 2}]
+
+
+def test_an_element_without_its_key_is_refused():
+    with pytest.raises(StatusError) as error:
+        _strategic(PODS, {"spec": {"containers": [{"image": "3"}]}})
+    assert error.value.code == 400
