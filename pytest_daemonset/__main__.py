@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
                 return verify(options)
             case "serve":
-                from pytest_daemonset.clusters.serve import serve
+                from pytest_daemonset.serve import serve
 
                 return serve(options.cluster, options.nodes, options.controller)
             case "doctor":

@@ -1,9 +1,17 @@
-"""The fixtures: all synchronous, so that no event loop of anybody's matters. Nothing starts before a test asks."""
+"""The fixtures: all synchronous, so that no event loop of anybody's matters. Nothing starts before a test asks.
+
+What begins with an underscore is what the plugin's own fixtures stand on; a project's fixture of the same public name
+takes nothing from under them.
+"""
 
 from __future__ import annotations
 
+import re
+import time
+import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,9 +20,14 @@ from pytest_daemonset.controllers.config import ControllerConfig
 from pytest_daemonset.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from pytest_daemonset.clusters.under_test import ClusterUnderTest
+    from pytest_daemonset.controllers.controller import ControllerUnderTest
+    from pytest_daemonset.daemonsets.daemonsets import DaemonSets
+    from pytest_daemonset.nodes.nodes import Nodes
     from pytest_daemonset.observe.scope import Scope
+    from pytest_daemonset.running import Running
 
 
 @dataclass
@@ -23,7 +36,9 @@ class Run:
 
     cluster_config: ClusterConfig
     controller_config: ControllerConfig
-    history: str = ""
+    history: Path | None = None
+    running: Running | None = None
+    item: pytest.Item | None = None
     closing: list[str] = field(default_factory=list)
 
     @classmethod
@@ -37,7 +52,7 @@ class Run:
             return cls(
                 ClusterConfig(kind=options["cluster"], nodes=nodes),
                 ControllerConfig(options["controller"]),
-                options["history"],
+                Path(options["history"]) if options["history"] else None,
             )
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
@@ -52,12 +67,231 @@ class Run:
 
     def whereabouts(self) -> str:
         """How to reach the running cluster; empty when none runs."""
-        return ""
+        return f"KUBECONFIG={self.running.cluster.kubeconfig}" if self.running else ""
 
-    def sections(self, nodeid: str, scope: Scope, when: str) -> list[tuple[str, str]]:
+    def scope(self) -> Scope:
+        """What the present test asks for; made when it is first asked for.
+
+        Raises:
+            UsageError: no test runs.
+        """
+        if self.item is None or self.running is None:
+            raise UsageError(
+                "nodes and DaemonSets belong to a test, and none runs: ask for them in a test or in its fixtures"
+            )
+        scope = self.item.stash.get(SCOPE, None)
+        if scope is None:
+            from pytest_daemonset.observe.scope import Scope
+
+            scope = self.item.stash[SCOPE] = Scope(self.running.portal)
+        return scope
+
+    def nodes(self) -> Nodes:
+        """The nodes of the present test: what the tests before it did to them is undone when they are first asked for."""
+        scope = self.scope()
+        assert self.item is not None  # noqa: S101 (for mypy: scope() saw to it)
+        assert self.running is not None  # noqa: S101 (likewise)
+        nodes = self.item.stash.get(NODES, None)
+        if nodes is None:
+            from pytest_daemonset.nodes.nodes import Nodes
+
+            cluster = self.running.cluster
+            self.running.portal.call(cluster.restore, "restoring of the nodes")
+            nodes = self.item.stash[NODES] = Nodes(cluster.nodes, scope)
+        return nodes
+
+    def sections(self, item: pytest.Item) -> Iterator[tuple[str, str]]:
         """What a failed test's report says beside the failure."""
-        return []
+        if self.running is None or SCOPE not in item.stash:
+            return
+        yield "daemonset cluster", f"{self.setting}, Kubernetes {self.running.cluster.version}\n{self.whereabouts()}"
+        if tail := self.running.controller.tail():
+            yield "daemonset controller, last lines of its log", tail
+        for path in item.stash.get(HISTORIES, ()):
+            yield "daemonset history", f"what was watched: {path}"
 
 
 RUN = pytest.StashKey[Run]()
-SCOPE = pytest.StashKey[Any]()
+SCOPE = pytest.StashKey["Scope"]()
+NODES = pytest.StashKey["Nodes"]()
+HISTORIES = pytest.StashKey[list[Path]]()
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.fixture(scope="session")
+def daemonset_cluster_config(pytestconfig: pytest.Config) -> ClusterConfig:
+    """Which cluster the session asks for; override it to return another `ClusterConfig`."""
+    return pytestconfig.stash[RUN].cluster_config
+
+
+@pytest.fixture(scope="session")
+def daemonset_controller_config(pytestconfig: pytest.Config) -> ControllerConfig:
+    """Whose controller the session verifies; override it to return another `ControllerConfig`."""
+    return pytestconfig.stash[RUN].controller_config
+
+
+@pytest.fixture(scope="session")
+def _daemonset_running(
+    pytestconfig: pytest.Config,
+    daemonset_cluster_config: ClusterConfig,
+    daemonset_controller_config: ControllerConfig,
+) -> Iterator[Running]:
+    from pytest_daemonset.running import Running
+
+    run = pytestconfig.stash[RUN]
+    run.cluster_config, run.controller_config = daemonset_cluster_config, daemonset_controller_config
+    began = time.monotonic()
+    _say(pytestconfig, f"starting {run.setting} ...")
+    with Running(daemonset_cluster_config, daemonset_controller_config) as running:
+        run.running = running
+        _say(pytestconfig, f"ready after {time.monotonic() - began:.1f} s")
+        try:
+            yield running
+        finally:
+            run.running = None
+            unimitated = running.portal.call(
+                running.cluster.unimitated, "list of what was not imitated", despite_poison=True
+            )
+            run.closing += [
+                f"daemonset: not imitated, answered with 501: {request} ({count} times)"
+                for request, count in sorted(unimitated.items())
+            ]
+
+
+def _say(config: pytest.Config, text: str) -> None:
+    terminal = config.pluginmanager.getplugin("terminalreporter")
+    capture = config.pluginmanager.getplugin("capturemanager")
+    if terminal is not None and capture is not None and terminal.verbosity >= 0:
+        with capture.global_and_fixture_disabled():
+            terminal.write_line(f"\ndaemonset: {text}" if terminal.currentfspath else f"daemonset: {text}")
+
+
+@pytest.fixture
+def _daemonset_scope(
+    request: pytest.FixtureRequest, pytestconfig: pytest.Config, _daemonset_running: Running
+) -> Iterator[Scope]:
+    run = pytestconfig.stash[RUN]
+    _skip_what_cannot_be(request.node, _daemonset_running)
+    scope = run.scope()
+    controller = _daemonset_running.controller
+    controller.on_death = lambda error: scope.fail(lambda: type(error)(*error.args))
+    try:
+        yield scope
+        scope.close(body_failed=request.node.stash.get(FAILED, False))
+    finally:
+        controller.on_death = None
+        _daemonset_running.portal.call(controller.restore, "restart of the controller", despite_poison=True)
+
+
+def _skip_what_cannot_be(item: pytest.Item, running: Running) -> None:
+    for mark in item.iter_markers("daemonset_requires"):
+        missing = sorted(set(mark.args) - running.cluster.capabilities)
+        if missing:
+            pytest.skip(f"the {running.cluster.name} cluster has no {', '.join(missing)}")
+
+
+@pytest.fixture
+def _daemonset_namespace(
+    _daemonset_running: Running, _daemonset_scope: Scope, request: pytest.FixtureRequest
+) -> Iterator[str]:
+    from pytest_daemonset.kube.resources import NAMESPACES
+
+    stem = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:40].strip("-")
+    name = f"{stem or 'test'}-{uuid.uuid4().hex[:6]}"
+    portal, client = _daemonset_running.portal, _daemonset_running.cluster.client
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    portal.call(lambda: client.create(NAMESPACES, body), f"creation of namespace {name}")
+    yield name
+    # Not awaited: it costs the next test nothing, and the session's end removes the whole cluster.
+    portal.call(lambda: client.delete(NAMESPACES, name), f"deletion of namespace {name}", despite_poison=True)
+
+
+@pytest.fixture
+def _daemonset_nodes(pytestconfig: pytest.Config, _daemonset_scope: Scope) -> Nodes:
+    return pytestconfig.stash[RUN].nodes()
+
+
+@pytest.fixture
+def _daemonset_daemonsets(
+    request: pytest.FixtureRequest,
+    pytestconfig: pytest.Config,
+    _daemonset_running: Running,
+    _daemonset_scope: Scope,
+    _daemonset_namespace: str,
+    _daemonset_nodes: Nodes,
+) -> Iterator[DaemonSets]:
+    from pytest_daemonset.daemonsets.daemonsets import DaemonSets
+    from pytest_daemonset.observe.observation import Observation
+    from pytest_daemonset.report.explanation import Explanation
+
+    running = _daemonset_running
+    explanation = Explanation(running.cluster.audit)
+
+    def observe(namespace: str) -> Observation:
+        return Observation(
+            running.cluster.client,
+            namespace,
+            portal=running.portal,
+            constants=running.cluster.constants,
+            cluster=running.cluster.name,
+            explain=explanation,
+        )
+
+    daemonsets = DaemonSets(running.cluster.client, _daemonset_namespace, _daemonset_scope, observe)
+    yield daemonsets
+    run = pytestconfig.stash[RUN]
+    if run.history is not None and request.node.stash.get(FAILED, False):
+        request.node.stash[HISTORIES] = list(_keep(run.history, request.node.nodeid, daemonsets))
+    running.portal.call(daemonsets.close, "end of the watches", despite_poison=True)
+
+
+def _keep(folder: Path, nodeid: str, daemonsets: DaemonSets) -> Iterator[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    for namespace, observation in daemonsets.observations.items():
+        path = folder / (re.sub(r"[^\w.-]+", "_", f"{nodeid}-{namespace}") + ".jsonl")
+        observation.history.save(path)
+        yield path
+
+
+# The public names
+
+
+@pytest.fixture(scope="session")
+def daemonset_cluster(_daemonset_running: Running, pytestconfig: pytest.Config) -> ClusterUnderTest:
+    """The cluster: `client`, `kubeconfig`, `nodes`, `version`, `capabilities`."""
+    from pytest_daemonset.clusters.under_test import ClusterUnderTest
+
+    run = pytestconfig.stash[RUN]
+    return ClusterUnderTest(_daemonset_running.cluster, run.scope, run.nodes)
+
+
+@pytest.fixture(scope="session")
+def cluster(daemonset_cluster: ClusterUnderTest) -> ClusterUnderTest:
+    """Short for `daemonset_cluster`."""
+    return daemonset_cluster
+
+
+@pytest.fixture
+def controller(_daemonset_running: Running, _daemonset_scope: Scope) -> ControllerUnderTest:
+    """The controller under test: `stop`, `kill`, `pause`, `resume`, `restart`; the next test finds it running."""
+    from pytest_daemonset.controllers.controller import ControllerUnderTest
+
+    return ControllerUnderTest(_daemonset_running.controller, _daemonset_scope)
+
+
+@pytest.fixture
+def namespace(_daemonset_namespace: str) -> str:
+    """The name of the test's own namespace."""
+    return _daemonset_namespace
+
+
+@pytest.fixture
+def nodes(_daemonset_nodes: Nodes) -> Nodes:
+    """The cluster's nodes: `join`, and on each `leave`, `crash`, `taint`, `label`, …; undone before the next test."""
+    return _daemonset_nodes
+
+
+@pytest.fixture
+def daemonsets(_daemonset_daemonsets: DaemonSets) -> DaemonSets:
+    """`apply(source)`: the DaemonSets of this test."""
+    return _daemonset_daemonsets

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_daemonset import fixtures
-from pytest_daemonset.fixtures import RUN, SCOPE, Run
+from pytest_daemonset.fixtures import FAILED, RUN, SCOPE, Run
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -57,32 +57,39 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"daemonset: {config.stash[RUN].setting}"
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """What a test asks for belongs to it: its scope ends when its last fixture has ended."""
+    run = item.config.stash[RUN]
+    run.item = item
+    try:
+        return (yield)
+    finally:
+        run.item = None
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """A test that forgot a handle, or whose guards broke after its last line, fails as a test and not as an error beside it."""
+    """A test that forgot a handle, or whose guard broke after its last line, fails as a test, not as an error beside it."""
     __tracebackhide__ = True
     try:
         result = yield
     except BaseException as error:
-        scope = item.stash.get(SCOPE, None)
-        if scope is not None:
-            scope.verify_beside(error)
+        if SCOPE in item.stash and not isinstance(error, KeyboardInterrupt):
+            item.stash[SCOPE].verify_beside(error)
         raise
-    scope = item.stash.get(SCOPE, None)
-    if scope is not None:
-        scope.verify()
+    if SCOPE in item.stash:
+        item.stash[SCOPE].verify()
     return result
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A failed test's report says how to reach the cluster and what the controller said last."""
     report = yield
-    run = item.config.stash[RUN]
-    if report.failed and item.stash.get(SCOPE, None) is not None:
-        report.sections.extend(run.sections(item.nodeid, item.stash[SCOPE], report.when or ""))
+    if report.failed:
+        item.stash[FAILED] = True
+        report.sections.extend(item.config.stash[RUN].sections(item))
     return report
 
 

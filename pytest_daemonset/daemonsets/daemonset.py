@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pytest_daemonset.contract import Property, Subject
     from pytest_daemonset.kube.client import Client
     from pytest_daemonset.kube.resources import Resource
-    from pytest_daemonset.observe.guards import Guard
+    from pytest_daemonset.observe.guard import Guard
     from pytest_daemonset.observe.handles import Handle
     from pytest_daemonset.observe.scope import Scope
     from pytest_daemonset.observe.watched import Watched
@@ -170,9 +170,6 @@ class DaemonSet:
     async def _delete(self, propagation: str) -> None:
         options = {"propagationPolicy": propagation, "preconditions": {"uid": self.uid}}
         await self._client.delete(self._resource, self.name, self.namespace, options=options)
-        # A deletion that is done at once answers with a Status, which tells no version: ask what the latest is.
-        latest = await self._client.request("GET", self._resource.path(self.namespace), query={"limit": "1"})
-        self._client.wrote_at(latest["metadata"].get("resourceVersion"))
 
     async def _pods(self) -> list[Object]:
         found = await self._client.list(PODS, self.namespace)

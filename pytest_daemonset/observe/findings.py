@@ -56,8 +56,9 @@ class Finding:
         return "\n".join(lines)
 
     def _reason(self, reason: Reason) -> str:
-        about = [text for text in (f"node {reason.node}" if reason.node else "", _pods(reason.pods)) if text]
-        missing = [text for text in about if text.split(" ", 1)[1] not in reason.text]
+        pods = tuple(pod for pod in reason.pods if pod not in reason.text)
+        node = f"node {reason.node}" if reason.node and reason.node not in reason.text else ""
+        missing = [text for text in (node, _pods(pods)) if text]
         where = f" ({'; '.join(missing)})" if missing else ""
         if reason.since is None:
             when = ", since before the observation began"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_daemonset.contract.properties import Goal, Property
 from pytest_daemonset.errors import DaemonSetTestError, Inconclusive, UsageError
 from pytest_daemonset.observe.findings import Finding, violation
-from pytest_daemonset.observe.handles import Handle
+from pytest_daemonset.observe.handles import Handle, inside_a_loop
 from pytest_daemonset.observe.judges import Guarding
 from pytest_daemonset.observe.notes import add_note
 from pytest_daemonset.observe.sites import caller
@@ -129,13 +129,8 @@ class Guard:
         __tracebackhide__ = True
         if self._entered:
             raise UsageError(f"{self.what}: entered twice; ask for another one (made at {self.site})")
-        if how == "with":
-            try:
-                asyncio.get_running_loop()
-            except RuntimeError:
-                pass
-            else:
-                raise UsageError(f"{self.what}: `with` would block the running event loop; write `async with`")
+        if how == "with" and inside_a_loop():
+            raise UsageError(f"{self.what}: `with` would block the running event loop; write `async with`")
         self._entered = True
 
     async def _begin(self) -> None:

@@ -62,11 +62,9 @@ class Handle(Generic[T]):
             UsageError: inside a running event loop (await the handle there), or when it was awaited before.
         """
         __tracebackhide__ = True
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return portals.wait(self._take())
-        raise UsageError(f"{self.what}: wait() would block the running event loop; write `await` instead of `.wait()`")
+        if inside_a_loop():
+            raise UsageError(f"{self.what}: wait() would block the running event loop; write `await` instead of `.wait()`")
+        return portals.wait(self._take())
 
     def __await__(self) -> Generator[Any, None, T]:
         __tracebackhide__ = True
@@ -94,6 +92,15 @@ class Handle(Generic[T]):
                 raise UsageError(f"{self.what}: awaited twice; a handle is good for one wait, ask again{made}")
             self._operation = self._portal.begin(self._coro_fn, self.what)
             return self._operation
+
+
+def inside_a_loop() -> bool:
+    """Whether the caller runs inside an event loop, which a wait would block."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 async def _until(future: concurrent.futures.Future[Any], timeout: float | None = None) -> None:

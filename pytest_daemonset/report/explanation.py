@@ -1,0 +1,65 @@
+"""Who wrote what: the part of a red test that the audit log knows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pytest_daemonset.kube.audit import WRITES
+from pytest_daemonset.observe.findings import clock
+
+if TYPE_CHECKING:
+    from pytest_daemonset.kube.audit import AuditLog, Entry
+    from pytest_daemonset.observe.findings import Finding
+
+_SHOWN: Final = 20
+
+
+class Explanation:
+    """Adds to a violation's text the writes that touched what it names.
+
+    Arguments:
+        audit: the cluster's write log; without one nothing is added.
+
+    Source: contract.md, method M3: who did something is read from the write log, never from the fact that it happened.
+    """
+
+    def __init__(self, audit: AuditLog | None) -> None:
+        self._audit = audit
+
+    def __call__(self, finding: Finding) -> str:
+        """The writes to the pods and nodes of a finding and to its DaemonSet, oldest first."""
+        if self._audit is None:
+            return ""
+        pods = {pod for reason in finding.verdict.reasons for pod in reason.pods}
+        nodes = {reason.node for reason in finding.verdict.reasons if reason.node}
+        entries = [
+            entry
+            for entry in self._audit.entries(verbs=WRITES)
+            if _touches(entry, finding, pods, nodes) and entry.at <= finding.at + 1
+        ]
+        if not entries:
+            return "  who wrote what: the audit log has no write to any of these"
+        left = len(entries) - _SHOWN
+        head = [f"  who wrote what{f' (the last {_SHOWN} of {len(entries)} writes)' if left > 0 else ''}:"]
+        return "\n".join(head + [f"    {_line(entry)}" for entry in entries[-_SHOWN:]])
+
+
+def _touches(entry: Entry, finding: Finding, pods: set[str], nodes: set[str]) -> bool:
+    match entry.resource:
+        case "pods":
+            return entry.namespace == finding.subject.namespace and entry.name in pods
+        case "nodes":
+            return entry.name in nodes and entry.subresource != "status"
+        case "leases" | "events":
+            return False
+        case _:
+            # A kubelet's or a controller's status writes say nothing about who made a pod.
+            here = (entry.namespace, entry.name) == (finding.subject.namespace, finding.subject.name)
+            return here and entry.subresource != "status"
+
+
+def _line(entry: Entry) -> str:
+    what = "/".join(part for part in (entry.resource, entry.name, entry.subresource) if part)
+    agent = entry.agent.split(" ")[0] or "no user agent"
+    refused = "" if entry.code < 400 else f": refused with {entry.code}"
+    return f"{clock(entry.at)}  {entry.verb} {what}{refused}  by {entry.user} ({agent})"

@@ -1,0 +1,80 @@
+"""Everything that a session has running: keeper, event loop, cluster, controller; each begun when it is first asked for."""
+
+from __future__ import annotations
+
+import contextlib
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from typing_extensions import Self
+
+from pytest_daemonset.clusters.embedded import EmbeddedCluster
+from pytest_daemonset.controllers.controller import Controller
+from pytest_daemonset.keeper import Keeper
+from pytest_daemonset.observe.portal import Portal
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from pytest_daemonset.clusters.cluster import Cluster
+    from pytest_daemonset.clusters.config import ClusterConfig
+    from pytest_daemonset.controllers.config import ControllerConfig
+
+
+class Running:
+    """A context manager; the cluster starts on entry.
+
+    Arguments:
+        cluster_config: which cluster.
+        controller_config: whose controller.
+
+    Raises:
+        ClusterError: on entry, something does not start; what had started is gone by then.
+    """
+
+    cluster: Cluster
+    controller: Controller
+
+    def __init__(self, cluster_config: ClusterConfig, controller_config: ControllerConfig) -> None:
+        self.cluster_config = cluster_config
+        self.controller_config = controller_config
+        self._stack = contextlib.ExitStack()
+
+    @cached_property
+    def keeper(self) -> Keeper:
+        """Comes first of all, and ends last."""
+        return self._stack.enter_context(Keeper())
+
+    @cached_property
+    def portal(self) -> Portal:
+        """The event loop that everything runs in."""
+        portal = Portal()
+        portal.start()
+        self._stack.callback(portal.stop)
+        return portal
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._stack.close)
+            keeper, portal = self.keeper, self.portal
+            self.cluster = portal.call(
+                lambda: EmbeddedCluster.start(self.cluster_config, keeper), "start of the embedded cluster"
+            )
+            self._stack.callback(lambda: portal.call(self.cluster.stop, "stop of the cluster", despite_poison=True))
+            self.controller = Controller(
+                self.controller_config,
+                keeper=keeper,
+                kubeconfig=self.cluster.kubeconfig_of("controller"),
+                log=self.cluster.folder / "controller.log",
+            )
+            self._stack.callback(
+                lambda: portal.call(self.controller.stop, "stop of the controller", despite_poison=True)
+            )
+            portal.call(self.controller.start, "start of the controller")
+            undo.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.close()

@@ -1,0 +1,74 @@
+"""Options, ini settings and the header: a wrong one is told before anything runs."""
+
+from __future__ import annotations
+
+import pytest
+
+EMPTY = "def test_nothing():\n    pass\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("--daemonset-cluster=moon", "no such cluster"),
+        ("--daemonset-nodes=many", "expected a whole number"),
+        ("--daemonset-nodes=-1", "no fewer than 0"),
+        ("--daemonset-controller=./bin/manager", "no such kind of controller"),
+        ("--daemonset-controller=command:", "says nothing after command:"),
+        ("--daemonset-controller=python: not-a-module", "expected python: package.module:function"),
+        ("--daemonset-controller=builtin: 2", "takes nothing after it"),
+    ],
+)
+def test_a_wrong_option_ends_the_run_with_one_line(pytester: pytest.Pytester, option: str, words: str) -> None:
+    pytester.makepyfile(EMPTY)
+    result = pytester.runpytest_inprocess(option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*{words}*"])
+
+
+def test_the_header_says_whose_controller_is_verified(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(EMPTY)
+    result = pytester.runpytest_inprocess()
+    result.stdout.fnmatch_lines(
+        ["daemonset: embedded cluster, 3 nodes, controller builtin (reference controller, not Kubernetes)"]
+    )
+
+
+def test_ini_settings_are_read(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\ndaemonset_nodes = 7\ndaemonset_controller = none\n")
+    pytester.makepyfile(EMPTY)
+    result = pytester.runpytest_inprocess()
+    result.stdout.fnmatch_lines(["daemonset: embedded cluster, 7 nodes, controller none"])
+
+
+def test_the_command_line_wins_over_the_ini_file(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\ndaemonset_nodes = 7\n")
+    pytester.makepyfile(EMPTY)
+    result = pytester.runpytest_inprocess("--daemonset-nodes=2")
+    result.stdout.fnmatch_lines(["*2 nodes*"])
+
+
+def test_the_markers_and_fixtures_are_documented(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest_inprocess("--markers")
+    result.stdout.fnmatch_lines(["@pytest.mark.daemonset_requires(*"])
+    result = pytester.runpytest_inprocess("--fixtures")
+    result.stdout.fnmatch_lines(["nodes -- *", "*join*"])
+
+
+def test_an_unused_plugin_imports_nothing_heavy_and_starts_nothing(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import sys, threading
+
+        def test_light():
+            heavy = {"aiohttp", "orjson", "yaml", "trustme", "jsonpatch", "kubernetes_asyncio", "docker", "testcontainers", "asyncio"}
+            ours = {name for name in sys.modules if name.startswith("pytest_daemonset.")}
+            assert not heavy & set(sys.modules)
+            assert not {name for name in ours if name.split(".")[1] in ("observe", "kube", "contract", "processes", "keeper")}
+            assert threading.active_count() == 1
+        """
+    )
+    result = pytester.runpytest_subprocess(
+        "-p", "no:asyncio", "-p", "no:xdist", "-p", "no:hypothesispytest", "-p", "no:anyio"
+    )
+    result.assert_outcomes(passed=1)
