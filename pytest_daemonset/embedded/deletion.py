@@ -114,23 +114,19 @@ def _begin(writes: Writes, kind: Kind, obj: Object, options: Object) -> tuple[bo
     Returns:
         Whether the object goes gracefully (also with 0 seconds); whether an earlier deletion is under way and nothing is to be done.
     """
-    metadata = obj["metadata"]
-    grace = kind.grace_seconds(obj, options)
-    if "deletionTimestamp" in metadata:
-        before = metadata.get("deletionGracePeriodSeconds")
-        if before is None:
-            return False, bool(metadata.get("finalizers") or kind.holds_deletion(obj))
-        if "gracePeriodSeconds" not in options and not _is_graceful(kind):
-            return False, True
-        if "gracePeriodSeconds" not in options or grace >= before:
-            return False, True
-        ends = datetime.strptime(metadata["deletionTimestamp"], _FORMAT) + timedelta(seconds=grace - before)  # noqa: DTZ007
-        metadata["deletionTimestamp"] = ends.strftime(_FORMAT)
-        metadata["deletionGracePeriodSeconds"] = grace
-        return True, False
     if not _is_graceful(kind):
         return False, False
-    _mark(writes, kind, obj, grace)
+    metadata = obj["metadata"]
+    grace = kind.grace_seconds(obj, options)
+    if "deletionTimestamp" not in metadata:
+        _mark(writes, kind, obj, grace)
+        return True, False
+    before = metadata["deletionGracePeriodSeconds"]
+    if "gracePeriodSeconds" not in options or grace >= before:
+        return False, True
+    ends = datetime.strptime(metadata["deletionTimestamp"], _FORMAT) + timedelta(seconds=grace - before)  # noqa: DTZ007
+    metadata["deletionTimestamp"] = ends.strftime(_FORMAT)
+    metadata["deletionGracePeriodSeconds"] = grace
     return True, False
 
 

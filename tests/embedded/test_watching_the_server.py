@@ -1,0 +1,208 @@
+"""Watches over HTTP: resuming, initial events, bookmarks, selectors, 410, and readers that are too slow."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+import pytest
+from embedded_server import ALICE, config_map, names, pod, serving
+
+MAPS = "/api/v1/namespaces/here/configmaps"
+
+
+def _run(scenario):
+    asyncio.run(asyncio.wait_for(scenario(), 20))
+
+
+def test_a_watch_from_a_version_tells_everything_after_it_once_and_in_order():
+    async def scenario():
+        async with serving() as server:
+            api = server.api
+            api.create(ALICE, "configmaps", "here", config_map("a"))
+            rv = api.store.rv
+            api.create(ALICE, "configmaps", "here", config_map("b"))
+            async with server.watch(f"{MAPS}?watch=1&resourceVersion={rv}") as stream:
+                api.delete(ALICE, "configmaps", "here", "a")
+                assert names(await stream.take(2)) == [("ADDED", "b"), ("DELETED", "a")]
+
+    _run(scenario)
+
+
+@pytest.mark.parametrize("version", ["", "&resourceVersion=0"])
+def test_a_watch_without_a_version_begins_with_what_is_there(version):
+    async def scenario():
+        async with serving() as server:
+            server.api.create(ALICE, "configmaps", "here", config_map("a"))
+            async with server.watch(f"{MAPS}?watch=true{version}") as stream:
+                server.api.create(ALICE, "configmaps", "here", config_map("b"))
+                assert names(await stream.take(2)) == [("ADDED", "a"), ("ADDED", "b")]
+
+    _run(scenario)
+
+
+def test_initial_events_end_with_a_bookmark_that_says_so():
+    async def scenario():
+        async with serving() as server:
+            server.api.create(ALICE, "configmaps", "here", config_map("a"))
+            query = "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+            async with server.watch(f"{MAPS}?{query}") as stream:
+                assert names(await stream.take(1)) == [("ADDED", "a")]
+                mark = await stream.next()
+                assert mark is not None
+                assert mark["type"] == "BOOKMARK"
+                assert mark["object"]["metadata"] == {
+                    "resourceVersion": str(server.api.store.rv),
+                    "annotations": {"k8s.io/initial-events-end": "true"},
+                }
+
+    _run(scenario)
+
+
+def test_an_idle_watch_hears_by_bookmark_how_far_the_whole_store_has_come():
+    async def scenario():
+        async with (
+            serving() as server,
+            server.watch(f"/api/v1/nodes?watch=1&allowWatchBookmarks=true&resourceVersion={server.api.store.rv}") as stream,
+        ):
+            server.api.create(ALICE, "configmaps", "here", config_map("a"))
+            mark = await stream.next()
+            assert mark == {
+                "type": "BOOKMARK",
+                "object": {"kind": "Node", "apiVersion": "v1", "metadata": {"resourceVersion": str(server.api.store.rv)}},
+            }
+
+    _run(scenario)
+
+
+def test_a_bookmark_never_overtakes_an_event():
+    async def scenario():
+        async with serving(bookmark_interval=0.0) as server:
+            rv = server.api.store.rv
+            async with server.watch(f"{MAPS}?watch=1&allowWatchBookmarks=true&resourceVersion={rv}") as stream:
+                last, seen = rv, 0
+                for turn in range(50):
+                    server.api.create(ALICE, "configmaps", "here", config_map(f"m{turn}"))
+                    await asyncio.sleep(0)
+                while seen < 50:
+                    event = await stream.next()
+                    assert event is not None
+                    version = int(event["object"]["metadata"]["resourceVersion"])
+                    assert version >= last if event["type"] == "BOOKMARK" else version > last
+                    seen += event["type"] == "ADDED"
+                    last = version
+
+    _run(scenario)
+
+
+def test_leaving_a_selector_is_a_deletion_and_entering_it_an_addition():
+    async def scenario():
+        async with serving() as server:
+            api = server.api
+            api.create(ALICE, "configmaps", "here", config_map("a", app="x"))
+            rv = api.store.rv
+            async with server.watch(f"{MAPS}?watch=1&resourceVersion={rv}&labelSelector=app%3Dx") as stream:
+                api.create(ALICE, "configmaps", "here", config_map("b", app="y"))
+                api.patch(ALICE, "configmaps", "here", "a", {"metadata": {"labels": {"app": "y"}}})
+                api.patch(ALICE, "configmaps", "here", "a", {"metadata": {"labels": {"app": "x"}}})
+                api.patch(ALICE, "configmaps", "here", "a", {"data": {"k": "2"}})
+                events = await stream.take(3)
+            assert names(events) == [("DELETED", "a"), ("ADDED", "a"), ("MODIFIED", "a")]
+            assert events[0]["object"]["metadata"]["labels"] == {"app": "x"}
+            assert [int(event["object"]["metadata"]["resourceVersion"]) for event in events] == [rv + 2, rv + 3, rv + 4]
+
+    _run(scenario)
+
+
+def test_a_pod_that_is_bound_enters_the_watch_of_its_node():
+    async def scenario():
+        async with serving() as server:
+            api = server.api
+            async with server.watch("/api/v1/pods?watch=1&fieldSelector=spec.nodeName%3Dn1") as stream:
+                api.create(ALICE, "pods", "here", pod("p"))
+                api.create(ALICE, "pods", "here", {"target": {"name": "n1"}}, name="p", subresource="binding")
+                assert names(await stream.take(1)) == [("ADDED", "p")]
+
+    _run(scenario)
+
+
+def test_a_watch_from_a_forgotten_version_is_told_410():
+    async def scenario():
+        async with serving(ring=2) as server:
+            rv = server.api.store.rv
+            for name in "abcd":
+                server.api.create(ALICE, "configmaps", "here", config_map(name))
+            async with server.watch(f"{MAPS}?watch=1&resourceVersion={rv}") as stream:
+                event = await stream.next()
+                assert event is not None
+                assert (event["type"], event["object"]["code"], event["object"]["reason"]) == ("ERROR", 410, "Expired")
+                assert await stream.next() is None
+
+    _run(scenario)
+
+
+def test_a_watch_ends_when_its_time_is_over():
+    async def scenario():
+        async with serving() as server, server.watch(f"{MAPS}?watch=1&timeoutSeconds=1") as stream:
+            assert await stream.next() is None
+
+    _run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("watch=1&resourceVersion=abc", 500),
+        ("watch=1&sendInitialEvents=true", 422),
+        ("watch=1&resourceVersionMatch=NotOlderThan&resourceVersion=1", 422),
+        ("watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=999", 504),
+        ("watch=1&labelSelector=a%3D%3D%3Db", 400),
+    ],
+)
+def test_watch_options_that_make_no_sense_are_refused(query, code):
+    async def scenario():
+        async with serving() as server:
+            status, body = await server.ask("GET", f"{MAPS}?{query}")
+            assert (status, body["kind"]) == (code, "Status")
+
+    _run(scenario)
+
+
+def test_a_slow_reader_is_cut_off_alone():
+    async def scenario():
+        async with serving(ring=10_000, buffer=1_000_000) as server:
+            api = server.api
+            async with server.watch(f"{MAPS}?watch=1") as slow, server.watch(f"{MAPS}?watch=1") as quick:
+                written, read = 0, 0
+                big = {"metadata": {"name": "big"}, "data": {"k": "x" * 100_000}}
+                api.create(ALICE, "configmaps", "here", big)
+                # whoever is cut off is no longer told: until then, the quick one reads all that is written
+                while len(_watching(server)) == 2:
+                    written += 1
+                    assert written < 1000, "the slow reader was never cut off"
+                    api.patch(ALICE, "configmaps", "here", "big", {"data": {"n": str(written)}})
+                    read += len(await quick.take(1))
+                api.patch(ALICE, "configmaps", "here", "big", {"data": {"n": "last"}})
+                events = await quick.take(written + 2 - read)
+                assert events[-1]["object"]["data"]["n"] == "last"
+                with pytest.raises(aiohttp.ClientError):
+                    while await slow.next() is not None:
+                        pass
+
+    _run(scenario)
+
+
+def _watching(server):
+    return [watch for fanout in server.http._watches._fanouts.values() for watch in fanout.watches]
+
+
+def test_a_reader_that_goes_away_is_forgotten():
+    async def scenario():
+        async with serving() as server:
+            async with server.watch(f"{MAPS}?watch=1"):
+                (watch,) = _watching(server)
+            while not watch.ended:
+                await asyncio.sleep(0)
+            assert _watching(server) == []
+
+    _run(scenario)
