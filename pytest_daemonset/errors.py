@@ -12,11 +12,11 @@ class DaemonSetTestError(Exception):
     """What the four have in common, so that one ``except`` can take them all."""
 
 
-class Violation(DaemonSetTestError, AssertionError):
+class Violation(DaemonSetTestError, AssertionError):  # noqa: N818  (a finding, not an error of ours)
     """The controller under test broke its promise. The text names node, pods, reason, and since when."""
 
 
-class Inconclusive(DaemonSetTestError):
+class Inconclusive(DaemonSetTestError):  # noqa: N818  (likewise)
     """No verdict: a gap in the watch, a dead reflector, or a request that the cluster does not imitate."""
 
 
