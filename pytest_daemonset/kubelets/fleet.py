@@ -56,6 +56,7 @@ class Fleet:
         self._elsewhere: dict[str, dict[str, Object]] = {}  # pods on nodes that are not, or not any more, ours
         self._left: set[str] = set()
         self._where: dict[str, str] = {}  # uid of a pod -> its node
+        self._refreshes: list[set[str]] = []
         self._heartbeats = Heartbeats(api)
         self._node_numbers = iter(range(1, 2**20))
         self._pod_numbers = iter(range(1, 2**24))
@@ -94,6 +95,20 @@ class Fleet:
             self._saw(pod)
         return str(answer["metadata"]["resourceVersion"])
 
+    async def refresh(self, path: str = "/api/v1/pods") -> list[Object]:
+        """Reads pods (all, or the one at `path`) ahead of the watch: what a command speaks of must be known by then."""
+        ended: set[str] = set()
+        self._refreshes.append(ended)
+        try:
+            answer = await self.api.request("GET", path)
+        finally:
+            self._refreshes.remove(ended)
+        pods: list[Object] = answer["items"] if "items" in answer else [answer]
+        for pod in pods:
+            if pod["metadata"]["uid"] not in ended:  # else the watch has told its end while this was under way
+                self._saw(pod)
+        return pods
+
     def _saw(self, pod: Object) -> None:
         node, uid = pod["spec"].get("nodeName"), pod["metadata"]["uid"]
         if not node:
@@ -105,6 +120,8 @@ class Fleet:
             self._elsewhere.setdefault(node, {})[uid] = views.trimmed(pod)
 
     def _gone(self, uid: str) -> None:
+        for ended in self._refreshes:
+            ended.add(uid)
         node = self._where.pop(uid, None)
         if node is None:
             return
@@ -254,6 +271,7 @@ class Fleet:
 
     async def settle(self, names: Iterable[str] | None = None) -> None:
         """Every pod of these nodes (default: all) is seen to by the rules of now."""
+        await self.refresh()
         await asyncio.gather(*(self.machines[name].kubelet.settle() for name in (names or list(self.machines))))
 
     async def forget(self) -> int:
@@ -273,14 +291,13 @@ class Fleet:
 
     async def pod_verb(self, namespace: str, name: str, verb: str, how: Object) -> None:
         """Does one thing to one pod: fail, succeed, set_ready, release."""
-        pod = await self.api.request("GET", f"/api/v1/namespaces/{namespace}/pods/{name}")
+        (pod,) = await self.refresh(f"/api/v1/namespaces/{namespace}/pods/{name}")
         node, uid = pod["spec"].get("nodeName"), pod["metadata"]["uid"]
         if node not in self.machines:
             raise FleetError(f"pod {namespace}/{name} is on {node or 'no node'}, which has no virtual kubelet")
         kubelet = self.machines[node].kubelet
         if not kubelet.serving:
             raise FleetError(f"node {node} is {self.machines[node].state}: its kubelet does nothing with {name}")
-        self._saw(pod)
         await kubelet.quiet()
         if verb in ("fail", "succeed"):
             phase = "Failed" if verb == "fail" else "Succeeded"
