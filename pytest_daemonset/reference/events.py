@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,7 @@ class Recorder:
         event: Body = {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"generateName": metadata["name"] + ".", "namespace": metadata["namespace"]},
+            "metadata": {"name": f"{metadata['name']}.{time.time_ns():x}", "namespace": metadata["namespace"]},
             "involvedObject": {"apiVersion": "apps/v1", "kind": "DaemonSet", **about},
             "type": kind,
             "reason": reason,
