@@ -33,44 +33,44 @@ class World:
         self.judgements: list[Judgement] = []
         self.verdicts: list[Verdict] = []
 
-    def judge(self, property: Property) -> Judgement:  # noqa: A002
-        judgement = property.judging(self.state)
+    def judge(self, judged: Property) -> Judgement:
+        judgement = judged.judging(self.state)
         self.judgements.append(judgement)
         return judgement
 
-    def happens(self, kind: str, type: str, object: dict[str, Any]) -> Event:  # noqa: A002
+    def happens(self, kind: str, what: str, stored: dict[str, Any]) -> Event:
         self.rv += 1
         self.at += 1.0
-        object = copy.deepcopy(object)
-        object["metadata"]["resourceVersion"] = str(self.rv)
-        event = Event(kind, type, object, self.rv, self.at)
+        stored = copy.deepcopy(stored)
+        stored["metadata"]["resourceVersion"] = str(self.rv)
+        event = Event(kind, what, stored, self.rv, self.at)
         self.history.append(event)
         change = self.state.apply(event)
         self.change = change
         self.verdicts = [judgement.update(event, change) for judgement in self.judgements]
         return event
 
-    def store(self, kind: str, name: str, object: dict[str, Any]) -> Event:
-        type = "MODIFIED" if (kind, name) in self.objects else "ADDED"
-        self.objects[kind, name] = object
-        return self.happens(kind, type, object)
+    def store(self, kind: str, name: str, stored: dict[str, Any]) -> Event:
+        what = "MODIFIED" if (kind, name) in self.objects else "ADDED"
+        self.objects[kind, name] = stored
+        return self.happens(kind, what, stored)
 
     def remove(self, kind: str, name: str) -> Event:
         return self.happens(kind, "DELETED", self.objects.pop((kind, name)))
 
     def edit(self, kind: str, name: str, **fields: Any) -> Event:
         """Change fields named by their path, with `__` for the dots: metadata__labels={...}; None takes one away."""
-        object = copy.deepcopy(self.objects[kind, name])
+        stored = copy.deepcopy(self.objects[kind, name])
         for path, value in fields.items():
             *parents, last = path.split("__")
-            place = object
+            place = stored
             for parent in parents:
                 place = place.setdefault(parent, {})
             if value is None:
                 place.pop(last, None)
             else:
                 place[last] = value
-        return self.store(kind, name, object)
+        return self.store(kind, name, stored)
 
     def node(
         self, name: str, labels: dict[str, str] | None = None, taints: list[dict[str, Any]] | None = None
@@ -80,14 +80,14 @@ class World:
 
     def daemonset(self, template: dict[str, Any] | None = None, **spec: Any) -> Event:
         subject = self.subject
-        object = {
+        stored = {
             "apiVersion": subject.api_version,
             "kind": subject.kind,
             "metadata": {"name": subject.name, "namespace": subject.namespace, "uid": subject.uid, "generation": 1},
             "spec": {"template": {"spec": template or {}}, **spec},
             "status": {"currentNumberScheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0},
         }
-        return self.store("DaemonSet", subject.name, object)
+        return self.store("DaemonSet", subject.name, stored)
 
     def status(self, **fields: int) -> Event:
         status = {"observedGeneration": self.objects["DaemonSet", "agent"]["metadata"]["generation"], **fields}
@@ -138,12 +138,12 @@ class World:
     def terminate(self, name: str) -> Event:
         return self.edit("Pod", name, metadata__deletionTimestamp=stamp(self.at))
 
-    def revision(self, name: str, number: int, hash: str, **more: Any) -> Event:  # noqa: A002
+    def revision(self, name: str, number: int, label: str, **more: Any) -> Event:
         metadata = {
             "name": name,
             "namespace": "default",
             "uid": f"uid-{name}",
-            "labels": {"controller-revision-hash": hash},
+            "labels": {"controller-revision-hash": label},
             "ownerReferences": more.pop("references", [self.reference()]),
         }
         return self.store("ControllerRevision", name, {"metadata": metadata, "revision": number})

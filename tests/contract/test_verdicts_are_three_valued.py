@@ -57,12 +57,12 @@ class _FixedJudgement(Judgement):
         super().__init__(state)
         self.verdict = Verdict(answer, () if answer is HOLDS else (Reason(f"it is {answer}"),))
 
-    def update(self, event: Event, change: Change) -> Verdict:
+    def update(self, _event: Event, _change: Change) -> Verdict:
         return self.verdict
 
 
-def answer_of(property: Property) -> Answer:
-    return property.judging(World().state).verdict.answer
+def answer_of(judged: Property) -> Answer:
+    return judged.judging(World().state).verdict.answer
 
 
 @pytest.mark.parametrize(("a", "b"), PAIRS)
@@ -112,7 +112,7 @@ def test_a_combination_gives_the_reasons_of_the_parts_that_decided(a: Answer, b:
 
 
 def test_a_property_is_neither_true_nor_false() -> None:
-    with pytest.raises(UsageError, match="eventually.*always"):
+    with pytest.raises(UsageError, match=r"eventually.*always"):
         bool(one_pod_per_node)
     with pytest.raises(UsageError, match="`and`"):
         _ = at_most_one_pod_per_node and one_pod_per_node
