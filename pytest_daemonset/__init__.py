@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from pytest_daemonset.controllers.controller import ControllerUnderTest
     from pytest_daemonset.daemonsets.daemonset import DaemonSet
     from pytest_daemonset.daemonsets.daemonsets import DaemonSets
-    from pytest_daemonset.nodes.nodes import Node, Nodes
+    from pytest_daemonset.nodes.node import Node
+    from pytest_daemonset.nodes.nodes import Nodes
     from pytest_daemonset.observe.handles import Handle
 
 _HOMES = {
@@ -43,7 +44,7 @@ _HOMES = {
     "DaemonSet": "daemonsets.daemonset",
     "DaemonSets": "daemonsets.daemonsets",
     "Handle": "observe.handles",
-    "Node": "nodes.nodes",
+    "Node": "nodes.node",
     "Nodes": "nodes.nodes",
 }
 

@@ -31,9 +31,9 @@ def explain(daemonset: str, nodes: str, *, as_json: bool, out: TextIO) -> int:
         {
             "daemonSet": document.content["metadata"].get("name", ""),
             "node": answer.node,
-            "mayStart": answer.may_start.allowed,
-            "mayStay": answer.may_stay.allowed,
-            "reason": answer.may_start.reason,
+            "mayStart": answer.start.truth,
+            "mayStay": answer.stay.truth,
+            "reason": answer.start.because,
         }
         for document in read(daemonset).daemonsets
         for answer in decide(document.content, dump)

@@ -185,6 +185,8 @@ def _parse(text: str, origin: str) -> list[Document]:
     try:
         while loader.check_node():
             node = loader.get_node()
+            if node is None:
+                continue
             content = loader.construct_document(node)
             if content is None:
                 continue
