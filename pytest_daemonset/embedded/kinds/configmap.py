@@ -15,7 +15,7 @@ def _validate(obj: Object) -> list[FieldError]:
     for part in ("data", "binaryData"):
         for key, value in obj.get(part, {}).items():
             errors += [invalid(f"{part}[{key}]", key, text) for text in config_key(key)]
-            size += len(value.encode()) if part == "data" else len(value) * 3 // 4
+            size += len(value.encode()) if part == "data" else len(value or "") * 3 // 4
     errors += [
         invalid(f"data[{key}]", key, "duplicate of key present in binaryData")
         for key in obj.get("data", {})

@@ -46,11 +46,15 @@ def _default(obj: Object) -> None:
     spec.setdefault("revisionHistoryLimit", 10)
 
 
-def _template_generation(obj: Object) -> int:
+def _decode(obj: Object) -> None:
+    """The annotation stands for a field of older versions of the API, and so has to be a number."""
     text = obj["metadata"].get("annotations", {}).get(TEMPLATE_GENERATION, "0")
     if not re.fullmatch(r"[+-]?\d{1,18}", text, re.ASCII):
         raise DecodeError(f'the annotation {TEMPLATE_GENERATION} must be an integer, it is "{text:.40}"')
-    return int(text)
+
+
+def _template_generation(obj: Object) -> int:
+    return int(obj["metadata"].get("annotations", {}).get(TEMPLATE_GENERATION, "0"))
 
 
 def _write_template_generation(obj: Object, number: int) -> None:
@@ -157,6 +161,7 @@ DAEMON_SET = Kind(
     categories=("all",),
     subresources=("status",),
     has_generation=True,
+    on_decode=_decode,
     on_default=_default,
     on_prepare_create=_prepare_create,
     on_prepare_update=_prepare_update,

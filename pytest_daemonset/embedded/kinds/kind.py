@@ -90,6 +90,7 @@ class Kind:
     unconditional_update: bool = True
     message: str = ""
 
+    on_decode: Callable[[Object], None] = _nothing
     on_default: Callable[[Object], None] = _nothing
     on_admit_create: Callable[[Object], None] = _nothing
     on_admit_update: Callable[[Object, Object], None] = _nothing_updated
@@ -133,7 +134,9 @@ class Kind:
         Raises:
             DecodeError: A known field holds a value of another type; the server answers 400.
         """
-        return decode(self.fields, obj)
+        unknown = decode(self.fields, obj)
+        self.on_decode(obj)
+        return unknown
 
     def default(self, obj: Object) -> None:
         """Fill in what was left out. Done twice, it changes nothing more."""
