@@ -54,7 +54,10 @@ class Session:
     async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """Status and body; the body is sent as JSON unless it is bytes."""
         data = body if isinstance(body, bytes | None) else orjson.dumps(body)
-        said = {"Content-Type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
+        said = {
+            "Content-Type": "application/json",
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
         async with self._session.request(method, path, data=data, headers=said) as answer:
             raw = await answer.read()
             if answer.content_type == "application/json":

@@ -64,7 +64,11 @@ def test_a_list_is_sorted_and_its_items_name_no_kind():
     listed = _listed(api)
     assert _names(listed) == ["a", "b"]
     assert "kind" not in listed["items"][0]
-    assert (listed["kind"], listed["apiVersion"], listed["metadata"]) == ("ConfigMapList", "v1", {"resourceVersion": "3"})
+    assert (listed["kind"], listed["apiVersion"], listed["metadata"]) == (
+        "ConfigMapList",
+        "v1",
+        {"resourceVersion": "3"},
+    )
 
 
 def test_field_selectors_pick_by_equality_and_inequality():

@@ -8,7 +8,12 @@ from pytest_daemonset.embedded.store import CompactedError, Store, Table
 
 
 def _obj(name: str, namespace: str = "ns", **spec: str) -> dict:
-    return {"kind": "Thing", "apiVersion": "v1", "metadata": {"name": name, "namespace": namespace, "uid": f"u-{name}"}, "spec": spec}
+    return {
+        "kind": "Thing",
+        "apiVersion": "v1",
+        "metadata": {"name": name, "namespace": namespace, "uid": f"u-{name}"},
+        "spec": spec,
+    }
 
 
 def _put(store: Store, table: Table, name: str, node: str = "", namespace: str = "ns"):

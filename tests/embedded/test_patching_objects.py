@@ -51,7 +51,11 @@ def test_merge_patches_follow_the_examples_of_rfc_7386(obj, patch, expected):
 
 
 def test_a_json_patch_adds_tests_and_removes():
-    patch = [{"op": "test", "path": "/a", "value": 1}, {"op": "remove", "path": "/a"}, {"op": "add", "path": "/b~1c", "value": 2}]
+    patch = [
+        {"op": "test", "path": "/a", "value": 1},
+        {"op": "remove", "path": "/a"},
+        {"op": "add", "path": "/b~1c", "value": 2},
+    ]
     assert _apply({"a": 1}, patch, patches.JSON) == {"b/c": 2}
 
 
@@ -102,9 +106,17 @@ def test_new_elements_of_a_strategic_patch_come_before_what_the_server_has():
 
 
 def test_an_element_order_decides_where_elements_go():
-    patch = {"spec": {"$setElementOrder/containers": [{"name": "b"}, {"name": "c"}, {"name": "a"}], "containers": [{"name": "c"}]}}
+    patch = {
+        "spec": {
+            "$setElementOrder/containers": [{"name": "b"}, {"name": "c"}, {"name": "a"}],
+            "containers": [{"name": "c"}],
+        }
+    }
     assert _names(_strategic(PODS, patch)) == ["b", "c", "a"]
-    assert _names(_strategic(PODS, {"spec": {"$setElementOrder/containers": [{"name": "b"}, {"name": "a"}]}})) == ["b", "a"]
+    assert _names(_strategic(PODS, {"spec": {"$setElementOrder/containers": [{"name": "b"}, {"name": "a"}]}})) == [
+        "b",
+        "a",
+    ]
 
 
 def test_an_element_is_deleted_by_directive():
@@ -117,30 +129,40 @@ def test_a_list_is_replaced_by_directive():
 
 def test_a_map_is_replaced_or_emptied_by_directive():
     obj = {"metadata": {"labels": {"a": "1"}}}
-    assert _strategic(obj, {"metadata": {"labels": {"$patch": "replace", "b": "2"}}}) == {"metadata": {"labels": {"b": "2"}}}
+    assert _strategic(obj, {"metadata": {"labels": {"$patch": "replace", "b": "2"}}}) == {
+        "metadata": {"labels": {"b": "2"}}
+    }
     assert _strategic(obj, {"metadata": {"labels": {"$patch": "delete"}}}) == {"metadata": {"labels": {}}}
 
 
 def test_retained_keys_drop_all_others():
     obj = {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"x": 1}}}
-    assert _strategic(obj, {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}) == {"strategy": {"type": "Recreate"}}
+    assert _strategic(obj, {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}) == {
+        "strategy": {"type": "Recreate"}
+    }
 
 
 def test_lists_of_plain_values_are_merged_as_sets():
     obj = {"metadata": {"finalizers": ["a", "b"]}}
     assert _strategic(obj, {"metadata": {"finalizers": ["c", "a"]}})["metadata"]["finalizers"] == ["c", "a", "b"]
-    assert _strategic(obj, {"metadata": {"$deleteFromPrimitiveList/finalizers": ["a"]}})["metadata"]["finalizers"] == ["b"]
+    assert _strategic(obj, {"metadata": {"$deleteFromPrimitiveList/finalizers": ["a"]}})["metadata"]["finalizers"] == [
+        "b"
+    ]
 
 
 def test_lists_without_a_key_are_replaced():
     obj = {"spec": {"tolerations": [{"key": "a"}]}}
-    assert _strategic(obj, {"spec": {"tolerations": [{"key": "b", "value": None}]}}) == {"spec": {"tolerations": [{"key": "b"}]}}
+    assert _strategic(obj, {"spec": {"tolerations": [{"key": "b", "value": None}]}}) == {
+        "spec": {"tolerations": [{"key": "b"}]}
+    }
 
 
 def test_nested_lists_are_merged_by_their_own_key():
     obj = {"spec": {"containers": [{"name": "a", "ports": [{"containerPort": 1, "protocol": "TCP"}]}]}}
     patch = {"spec": {"containers": [{"name": "a", "ports": [{"containerPort": 1, "hostPort": 2}]}]}}
-    assert _strategic(obj, patch)["spec"]["containers"][0]["ports"] == [{"containerPort": 1, "protocol": "TCP", "hostPort": 2}]
+    assert _strategic(obj, patch)["spec"]["containers"][0]["ports"] == [
+        {"containerPort": 1, "protocol": "TCP", "hostPort": 2}
+    ]
 
 
 def test_an_element_without_its_key_is_refused():

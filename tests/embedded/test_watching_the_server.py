@@ -63,13 +63,19 @@ def test_an_idle_watch_hears_by_bookmark_how_far_the_whole_store_has_come():
     async def scenario():
         async with (
             serving() as server,
-            server.watch(f"/api/v1/nodes?watch=1&allowWatchBookmarks=true&resourceVersion={server.api.store.rv}") as stream,
+            server.watch(
+                f"/api/v1/nodes?watch=1&allowWatchBookmarks=true&resourceVersion={server.api.store.rv}"
+            ) as stream,
         ):
             server.api.create(ALICE, "configmaps", "here", config_map("a"))
             mark = await stream.next()
             assert mark == {
                 "type": "BOOKMARK",
-                "object": {"kind": "Node", "apiVersion": "v1", "metadata": {"resourceVersion": str(server.api.store.rv)}},
+                "object": {
+                    "kind": "Node",
+                    "apiVersion": "v1",
+                    "metadata": {"resourceVersion": str(server.api.store.rv)},
+                },
             }
 
     _run(scenario)
@@ -186,8 +192,7 @@ def test_a_slow_reader_is_cut_off_alone():
                 events = await quick.take(written + 2 - read)
                 assert events[-1]["object"]["data"]["n"] == "last"
                 with pytest.raises(aiohttp.ClientError):
-                    while await slow.next() is not None:
-                        pass
+                    await slow.take(written + 2)
 
     _run(scenario)
 
@@ -201,8 +206,8 @@ def test_a_reader_that_goes_away_is_forgotten():
         async with serving() as server:
             async with server.watch(f"{MAPS}?watch=1"):
                 (watch,) = _watching(server)
-            while not watch.ended:
-                await asyncio.sleep(0)
+            await watch.wait()
+            assert watch.ended
             assert _watching(server) == []
 
     _run(scenario)

@@ -1,0 +1,232 @@
+"""What the server answers to requests that are wrong, foreign or not imitated: always what Kubernetes would say, never a traceback."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+
+import orjson
+import pytest
+from embedded_server import ALICE, config_map, pod, serving
+
+from pytest_daemonset.embedded.http import BODY_LIMIT
+
+MAPS = "/api/v1/namespaces/here/configmaps"
+
+
+def _ask(method: str, path: str, body=None, **headers: str):
+    async def scenario():
+        async with serving() as server:
+            server.api.create(ALICE, "configmaps", "here", config_map("a"))
+            return await asyncio.wait_for(server.ask(method, path, body, **headers), 20)
+
+    return asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"{not json", 400),
+        (b"", 400),
+        (b"[]", 400),
+        (b"null", 400),
+        (b'"text"', 400),
+        (b"\xff\xfe", 400),
+        (b'{"metadata": {"name": "\xc3"}}', 400),
+        (b'{"metadata": []}', 400),
+        (b'{"metadata": {"name": 3}}', 400),
+        (b'{"metadata": {"name": "a"}}', 409),
+        (b"[" * 100_000, 400),
+        (b'{"data":' * 900 + b"1" + b"}" * 900, 400),
+        (b'{"metadata": {"name": "x", "labels": {"a": null}}}', 201),
+        (b'{"kind": "Pod", "metadata": {"name": "x"}}', 400),
+    ],
+)
+def test_a_body_that_is_no_object_of_the_kind_gets_a_status(body, code):
+    status, answer = _ask("POST", MAPS, body)
+    assert (status, answer["kind"]) == (code, "ConfigMap" if code == 201 else "Status")
+
+
+@pytest.mark.parametrize("length_is_told", [True, False])
+def test_a_body_above_the_limit_is_refused(length_is_told):
+    body = b'{"data":{"k":"' + b"x" * BODY_LIMIT + b'"}}'
+
+    async def pieces():
+        yield body
+
+    async def scenario():
+        async with serving() as server:
+            data = io.BytesIO(body) if length_is_told else pieces()
+            async with server._session.post(MAPS, data=data, headers={"Content-Type": "application/json"}) as answer:
+                assert (answer.status, (await answer.json())["reason"]) == (413, "RequestEntityTooLarge")
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("authorization", ["Bearer wrong", "Bearer", "Basic YTpi", "nonsense"])
+def test_a_token_that_nobody_has_is_unauthorized(authorization):
+    assert _ask("GET", MAPS, Authorization=authorization)[0] == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [("/api/v1/nodes", 403), ("/apis", 403), ("/debug/unimitated", 403), ("/version", 200), ("/livez", 200)],
+)
+def test_who_has_no_token_sees_only_what_everybody_may_see(path, code):
+    assert _ask("GET", path, Authorization="")[0] == code
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("GET", "/nope", 404),
+        ("GET", "/apis/nope.example/v1/things", 404),
+        ("GET", "/apis/apps/v9/daemonsets", 404),
+        ("GET", "/api/v1/gadgets", 404),
+        ("GET", "/api/v1/namespaces/here/nodes", 404),
+        ("GET", "/api/v1/configmaps/a", 404),
+        ("GET", f"{MAPS}/a/nope", 404),
+        ("POST", f"{MAPS}/a", 405),
+        ("PUT", MAPS, 405),
+        ("DELETE", "/api/v1/configmaps", 405),
+        ("POST", "/api/v1/configmaps", 405),
+        ("OPTIONS", MAPS, 405),
+        ("GET", "/api/v1/namespaces/here/pods/p/binding", 405),
+    ],
+)
+def test_a_path_or_method_that_is_not_there_is_told_so(method, path, code):
+    assert _ask(method, path)[0] == code
+
+
+def test_what_is_not_imitated_is_answered_501_and_counted():
+    async def scenario():
+        async with serving() as server:
+            asked = [
+                "/api/v1/services",
+                "/apis/apps/v1/deployments",
+                "/openapi/v2",
+                "/apis/batch/v1/jobs",
+                "/api/v1/services",
+            ]
+            for path in asked:
+                status, body = await server.ask("GET", path)
+                assert (status, body["kind"]) == (501, "Status")
+            apply = await server.ask(
+                "PATCH", f"{MAPS}/a?fieldManager=m", b"{}", Content_Type="application/apply-patch+yaml"
+            )
+            assert apply[0] == 501
+            impersonated = await server.ask("GET", MAPS, Impersonate_User="bob")
+            assert impersonated[0] == 501
+            _, counted = await server.ask("GET", "/debug/unimitated")
+            assert sorted(counted.values()) == [1, 1, 1, 1, 1, 2]
+            assert any(each.startswith("GET /api/v1/services") for each in counted)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("accept", "code"),
+    [
+        ("application/json", 200),
+        ("*/*", 200),
+        ("application/vnd.kubernetes.protobuf,application/json", 200),
+        ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", 200),
+        ("application/json;as=Table;v=v1;g=meta.k8s.io", 501),
+        ("application/vnd.kubernetes.protobuf", 406),
+        ("text/html", 406),
+    ],
+)
+def test_json_is_the_fallback_of_every_client_that_accepts_it(accept, code):
+    assert _ask("GET", MAPS, Accept=accept)[0] == code
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/vnd.kubernetes.protobuf", "text/plain", "application/x-www-form-urlencoded"]
+)
+def test_other_formats_than_json_and_yaml_are_unsupported(content_type):
+    assert _ask("POST", MAPS, b"a=b", Content_Type=content_type)[0] == 415
+
+
+def test_unknown_fields_are_dropped_with_a_warning_or_refused():
+    async def scenario():
+        async with serving() as server:
+            body = orjson.dumps({**config_map("b"), "bogus": 1})
+            async with server._session.post(MAPS, data=body, headers={"Content-Type": "application/json"}) as answer:
+                assert answer.status == 201
+                assert answer.headers["Warning"] == '299 - "unknown field "bogus""'
+                assert "bogus" not in await answer.json()
+            status, _ = await server.ask("POST", f"{MAPS}?fieldValidation=Strict", body)
+            assert status == 400
+
+    asyncio.run(scenario())
+
+
+def test_the_first_of_several_query_values_counts():
+    status, answer = _ask("GET", f"{MAPS}?limit=1&limit=nonsense")
+    assert (status, len(answer["items"])) == (200, 1)
+
+
+def test_head_answers_as_get_without_a_body():
+    async def scenario():
+        async with serving() as server, server._session.head("/api/v1/namespaces/here") as answer:
+            assert (answer.status, await answer.read()) == (200, b"")
+            assert int(answer.headers["Content-Length"]) > 0
+
+    asyncio.run(scenario())
+
+
+def test_generated_names_are_made_of_the_prefix_and_five_letters():
+    async def scenario():
+        async with serving() as server:
+            made = set()
+            for _ in range(20):
+                status, body = await server.ask("POST", MAPS, {"metadata": {"generateName": "gen-"}})
+                assert status == 201
+                made.add(body["metadata"]["name"])
+            assert len(made) == 20
+            assert all(name.startswith("gen-") and len(name) == 9 for name in made)
+
+    asyncio.run(scenario())
+
+
+def test_every_served_resource_can_be_discovered_in_both_forms():
+    async def scenario():
+        async with serving() as server:
+            _, groups = await server.ask("GET", "/apis")
+            found = {"v1"} | {version["groupVersion"] for group in groups["groups"] for version in group["versions"]}
+            listed = set()
+            for version in found:
+                _, resources = await server.ask("GET", f"/apis/{version}" if "/" in version else f"/api/{version}")
+                assert resources["groupVersion"] == version
+                listed |= {(version, each["name"]) for each in resources["resources"] if "/" not in each["name"]}
+            assert listed == {(each.kind.api_version, each.kind.plural) for each in server.api.served.values()}
+            aggregated = set()
+            for path in ("/api", "/apis"):
+                accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
+                status, body = await server.ask("GET", path, Accept=accept)
+                assert (status, body["kind"]) == (200, "APIGroupDiscoveryList")
+                for group in body["items"]:
+                    for version in group["versions"]:
+                        name = "/".join(
+                            part for part in (group["metadata"].get("name", ""), version["version"]) if part
+                        )
+                        aggregated |= {(name, each["resource"]) for each in version["resources"]}
+            assert aggregated == listed
+            _, version = await server.ask("GET", "/version")
+            assert (version["major"], version["minor"]) == ("1", "36")
+
+    asyncio.run(scenario())
+
+
+def test_two_writers_of_one_version_conflict():
+    async def scenario():
+        async with serving() as server:
+            made = server.api.create(ALICE, "pods", "here", pod("p"))
+            made["metadata"]["labels"] = {"a": "1"}
+            answers = await asyncio.gather(
+                *(server.ask("PUT", "/api/v1/namespaces/here/pods/p", made) for _ in range(2))
+            )
+            # the second writes what the first has written, on a version that is gone
+            assert sorted(status for status, _ in answers) == [200, 409]
+
+    asyncio.run(scenario())
