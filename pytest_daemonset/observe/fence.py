@@ -23,7 +23,7 @@ from pytest_daemonset.observe.history import Mark, What
 from pytest_daemonset.observe.signals import until
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from pytest_daemonset.kube.client import Client
     from pytest_daemonset.observe.constants import Constants
@@ -36,7 +36,7 @@ async def fence(
     reflector: Reflector,
     *,
     emit: Callable[[Record], None],
-    changed: Callable[[], Awaitable[None]],
+    changed: Callable[[], asyncio.Future[None]],
     constants: Constants,
 ) -> int:
     """Wait until one kind has been seen up to the present moment.
@@ -45,7 +45,7 @@ async def fence(
         client: who reads.
         reflector: the kind's.
         emit: is told of the FENCE mark, if one was needed.
-        changed: returns when the next event or mark of any kind has been recorded.
+        changed: gives a future that is done when the next event or mark of any kind has been recorded.
         constants: how long to wait for a bookmark, and for the watch at all.
 
     Returns:

@@ -209,14 +209,14 @@ class Guard:
                         f"and {', '.join(sorted(one.reads))} have been seen only up to {tracker.cuts.position}"
                     )
                 )
-            if not judge.relevant:
-                return self._remember(
-                    _GuardedNothing(
-                        f"{self._subject}: {self.what} guarded nothing: in its block (from version {judge.opened} to "
-                        f"{judge.until}) nothing happened that {one.name} judges. Do the steps that it shall watch inside "
-                        f"the block: {self.site}"
-                    )
+        if not any(judge.relevant for _, judge in self._watches):
+            first = self._watches[0][1]
+            return self._remember(
+                _GuardedNothing(
+                    f"{self._subject}: {self.what} guarded nothing: in its block (versions {first.opened} to {first.until}) "
+                    f"nothing happened that it judges. Do the steps that it shall watch inside the block: {self.site}"
                 )
+            )
         return None
 
     def _remember(self, error: DaemonSetTestError) -> DaemonSetTestError:

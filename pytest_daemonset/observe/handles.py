@@ -63,7 +63,9 @@ class Handle(Generic[T]):
         """
         __tracebackhide__ = True
         if inside_a_loop():
-            raise UsageError(f"{self.what}: wait() would block the running event loop; write `await` instead of `.wait()`")
+            raise UsageError(
+                f"{self.what}: wait() would block the running event loop; write `await` instead of `.wait()`"
+            )
         return portals.wait(self._take())
 
     def __await__(self) -> Generator[Any, None, T]:

@@ -155,9 +155,9 @@ class Observation:
         )
         return min(reached)
 
-    async def changed(self) -> None:
-        """Returns when the next event or mark has been recorded."""
-        await self._signal.wait()
+    def changed(self) -> asyncio.Future[None]:
+        """A future that is done when the next event or mark has been recorded."""
+        return self._signal.wait()
 
     def wake(self) -> None:
         """Let everybody who waits for a change look again: somebody new is waiting for something."""

@@ -29,9 +29,10 @@ class _Looking(Judge):
         if self.verdict is None:
             return
         if self.verdict.answer is HOLDS:
-            self.held = self.held or self.verdict.frozen()
-        else:
-            self.failed = self.failed or self.verdict.frozen()
+            if self.held is None:
+                self.held = self.verdict.frozen()
+        elif self.failed is None:
+            self.failed = self.verdict.frozen()
 
     def blind(self, mark: Mark) -> None:
         if self.opened is not None and not self.over:
@@ -101,7 +102,7 @@ def _looked(looking: _Looking, property: Property, mode: str) -> Verdict:  # noq
     if looking.opened is None or looking.verdict is None:
         return _nothing(property)
     if mode == "eventually":
-        return looking.held or looking.verdict.frozen()
+        return looking.verdict.frozen() if looking.held is None else looking.held
     if looking.failed is not None:
         return looking.failed
     if looking.missed is not None:

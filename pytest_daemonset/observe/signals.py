@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
 
 class Signal:
@@ -23,22 +23,24 @@ class Signal:
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def wait(self) -> None:
-        """Returns when it is fired next."""
+    def wait(self) -> asyncio.Future[None]:
+        """A future that is done when the signal is fired next, counted from this very call.
+
+        No coroutine: one that is wrapped into a task would listen only from the task's first step on, and what happens
+        between the caller's last look and that step would be lost.
+        """
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.add(waiter)
-        try:
-            await waiter
-        finally:
-            self._waiters.discard(waiter)
+        waiter.add_done_callback(self._waiters.discard)
+        return waiter
 
 
-async def until(reached: Callable[[], bool], changed: Callable[[], Awaitable[None]], timeout: float) -> bool:
+async def until(reached: Callable[[], bool], changed: Callable[[], asyncio.Future[None]], timeout: float) -> bool:
     """Wait until something is reached, looking whenever something has changed.
 
     Args:
         reached: whether it is.
-        changed: returns at the next change.
+        changed: gives a future that is done at the next change.
         timeout: seconds.
 
     Returns:
