@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -20,7 +21,7 @@ _LINE_LIMIT = 64 * 2**20
 
 
 async def _commands(reader: asyncio.StreamReader, fleet: Fleet) -> None:
-    running: set[asyncio.Task[None]] = set()
+    running: set[asyncio.Task[Any]] = set()
 
     async def one(line: bytes) -> None:
         try:
@@ -28,6 +29,10 @@ async def _commands(reader: asyncio.StreamReader, fleet: Fleet) -> None:
         except orjson.JSONDecodeError as error:
             _say({"id": None, "error": f"not a line of JSON: {error}"})
             return
+        if command.get("do") == "nodes" and (
+            others := [task for task in running if task is not asyncio.current_task()]
+        ):
+            await asyncio.wait(others)  # the truth about nodes includes what is under way
         _say(await answer(fleet, command))
 
     while line := await reader.readline():

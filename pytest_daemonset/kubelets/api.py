@@ -142,11 +142,11 @@ class Api:
                 ) as response:
                     text = await response.read()
                     status = response.status
-                    pause = float(response.headers.get("Retry-After", 0.1 * 2**attempt))
+                    pause = float(response.headers.get("Retry-After", 0.05 * 2**attempt))
             except aiohttp.ClientError:
                 if method != "GET" or last:
                     raise
-                await asyncio.sleep(0.1 * 2**attempt)
+                await asyncio.sleep(0.05 * 2**attempt)
                 continue
             if not last and (status == 429 or (method == "GET" and status >= 500)):
                 await asyncio.sleep(pause)

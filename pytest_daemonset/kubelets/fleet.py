@@ -103,7 +103,7 @@ class Fleet:
             answer = await self.api.request("GET", path)
         finally:
             self._refreshes.remove(ended)
-        pods: list[Object] = answer["items"] if "items" in answer else [answer]
+        pods: list[Object] = answer.get("items", [answer])
         for pod in pods:
             if pod["metadata"]["uid"] not in ended:  # else the watch has told its end while this was under way
                 self._saw(pod)

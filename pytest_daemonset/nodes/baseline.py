@@ -40,8 +40,10 @@ class Baseline:
             ClusterError: a node could not be brought back.
         """
         pool = self._pool
-        for record in pool.records.values():  # what was asked for and never awaited is asked for no more
-            record.planned = record.state
+        # What was asked for and never awaited is asked for no more; what was cancelled may have happened all the same.
+        states = await pool.provider.states()
+        for name, record in pool.records.items():
+            record.planned = record.state = states.get(name, "left")
         await pool.provider.clean_up()
         left = [name for name in pool.names() if name not in self._specs]
         await self._do("leave", left)

@@ -75,5 +75,8 @@ class NodeProvider(Protocol):
     async def pod(self, namespace: str, name: str, verb: str, how: Mapping[str, Any]) -> None:
         """Does ``fail``, ``succeed``, ``set_ready`` or ``release`` to one pod."""
 
+    async def states(self) -> Mapping[str, str]:
+        """The nodes that there are and their states (as in `pool.TO_STATE`), once nothing is under way any more."""
+
     async def clean_up(self) -> None:
         """After a test: the behaviour of the beginning again, and no pods left on nodes that are gone."""

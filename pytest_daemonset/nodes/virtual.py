@@ -77,6 +77,12 @@ class VirtualNodes:
         await self._ask("pod", 1, namespace=namespace, name=name, verb=verb, **how)
         await self._client.wrote_until_now(PODS)
 
+    async def states(self) -> Mapping[str, str]:
+        """See `NodeProvider.states`."""
+        answer = await self._ask("nodes", 1000)
+        states: Mapping[str, str] = answer["nodes"]
+        return states
+
     async def clean_up(self) -> None:
         """See `NodeProvider.clean_up`."""
         await self._ask("behave-as-before", 1000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from pytest_daemonset.kube.errors import ApiError
@@ -58,16 +59,13 @@ class Cluster:
             if good(pod):
                 return pod
             version = listed["metadata"]["resourceVersion"]
-            stream = self.client.watch(PODS, "default", resource_version=version)
-            try:
+            async with contextlib.aclosing(self.client.watch(PODS, "default", resource_version=version)) as stream:
                 async for kind, found in stream:
                     if kind == "BOOKMARK" or found["metadata"]["name"] != name:
                         continue
                     pod = None if kind == "DELETED" else found
                     if good(pod):
                         return pod
-            finally:
-                await stream.aclose()
             raise AssertionError(f"the watch ended, and the pod is {pod}")
 
         return self.portal.call(watch)

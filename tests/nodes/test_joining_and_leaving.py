@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -251,6 +253,34 @@ def test_what_a_test_did_to_the_nodes_is_undone(nodes: Nodes, cluster: Cluster) 
     cluster.portal.call(baseline.restore)
     again = [node.get().wait()["metadata"]["resourceVersion"] for node in nodes]
     assert again == versions, "there was nothing to undo"
+
+
+def test_a_join_that_was_cancelled_half_way_is_undone_too(nodes: Nodes, cluster: Cluster) -> None:
+    baseline = cluster.portal.call(lambda: Baseline.take(cluster.pool))
+
+    async def the_first() -> None:
+        version = (await cluster.client.list(NODES))["metadata"]["resourceVersion"]
+        async with contextlib.aclosing(cluster.client.watch(NODES, resource_version=version)) as stream:
+            async for kind, _ in stream:
+                if kind == "ADDED":
+                    return
+
+    async def begin_and_cancel() -> None:
+        first = cluster.portal.begin(the_first)
+
+        async def join() -> None:
+            await nodes.join(200)
+
+        task = asyncio.ensure_future(join())
+        await asyncio.wrap_future(first.outcome)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):  # on a busy machine all may have joined by now
+            await task
+
+    asyncio.run(begin_and_cancel())
+    cluster.portal.call(baseline.restore)
+    assert cluster.portal.call(lambda: cluster.client.list(NODES))["items"] == []
+    nodes.join().wait()
 
 
 def test_a_node_object_that_was_deleted_by_hand_is_brought_back(nodes: Nodes, cluster: Cluster) -> None:
