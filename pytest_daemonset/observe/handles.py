@@ -66,7 +66,7 @@ class Handle(Generic[T]):
             raise UsageError(
                 f"{self.what}: wait() would block the running event loop; write `await` instead of `.wait()`"
             )
-        return portals.wait(self._take())
+        return portals.run(self._take(), self._coro_fn)
 
     def __await__(self) -> Generator[Any, None, T]:
         __tracebackhide__ = True
@@ -75,6 +75,7 @@ class Handle(Generic[T]):
     async def _awaited(self) -> T:
         __tracebackhide__ = True
         operation = self._take()
+        operation.begin(self._coro_fn)
         try:
             await _until(operation.outcome)
         except asyncio.CancelledError:
@@ -92,8 +93,9 @@ class Handle(Generic[T]):
             if self._operation is not None:
                 made = f" (made at {self.site})" if self.site else ""
                 raise UsageError(f"{self.what}: awaited twice; a handle is good for one wait, ask again{made}")
-            self._operation = self._portal.begin(self._coro_fn, self.what)
-            return self._operation
+            operation: Operation[T] = self._portal.prepare(self.what)
+            self._operation = operation
+            return operation
 
 
 def inside_a_loop() -> bool:

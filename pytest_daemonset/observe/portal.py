@@ -27,13 +27,28 @@ class Operation(Generic[T]):
         stopped: done once its task has really ended, which may be later than its outcome.
     """
 
-    def __init__(self, portal: Portal, what: str) -> None:
+    def __init__(self, portal: Portal, what: str, *, despite_poison: bool = False) -> None:
         self.what = what
+        self.begun = False
         self.outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
         self.stopped: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._portal = portal
+        self._despite_poison = despite_poison
         self._task: asyncio.Task[T] | None = None
         self._cancelled = False
+
+    def begin(self, coro_fn: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        """Start a coroutine in the loop, from any thread, and return at once.
+
+        Raises:
+            UsageError: the portal does not run.
+        """
+        loop = self._portal._loop
+        if loop is None or self._portal._thread is None:
+            raise UsageError(f"the portal does not run, so there is nobody to do this: {self.what}")
+        # Before the loop is told: an interrupt between the two must find something to cancel, never lose a running task.
+        self.begun = True
+        loop.call_soon_threadsafe(self._start, coro_fn)
 
     def cancel(self) -> None:
         """Ask it to stop; thread-safe, and harmless when it has stopped. Its outcome becomes CancelledError."""
@@ -45,9 +60,14 @@ class Operation(Generic[T]):
 
     def _start(self, coro_fn: Callable[[], Coroutine[Any, Any, T]]) -> None:
         if self._cancelled:
-            self._settle_error(asyncio.CancelledError())
+            return
+        poison = self._portal.poisoned
+        if poison is not None and not self._despite_poison:
+            self._settle_error(_copy(poison))
             self.stopped.set_result(None)
             return
+        if not self._despite_poison:
+            self._portal._operations.add(self)
         self._task = asyncio.get_running_loop().create_task(coro_fn(), name=self.what)
         self._task.add_done_callback(self._done)
 
@@ -55,6 +75,9 @@ class Operation(Generic[T]):
         self._cancelled = True
         if self._task is not None:
             self._task.cancel()
+        elif not self.stopped.done():
+            self._settle_error(asyncio.CancelledError())
+            self.stopped.set_result(None)
 
     def _fail(self, error: BaseException) -> None:
         self._settle_error(error)
@@ -78,7 +101,7 @@ class Operation(Generic[T]):
 class Portal:
     """One event loop in a background thread.
 
-    Operations are started from any thread with `begin` or `call`; background tasks, which must live as long as
+    Operations are started from any thread, with `call` or through a handle; background tasks, which must live as long as
     somebody watches, with `spawn`. An exception in a background task *poisons* the portal: every live operation fails
     with it, so does every later one, and `check` raises it for the session. A dead observer is never green.
     """
@@ -127,10 +150,20 @@ class Portal:
         if stuck:
             raise Inconclusive(f"the portal could not stop within {timeout:g} s: still running: {', '.join(stuck)}")
 
-    def begin(
-        self, coro_fn: Callable[[], Coroutine[Any, Any, T]], what: str = "", *, despite_poison: bool = False
-    ) -> Operation[T]:
-        """Start a coroutine in the loop, from any thread, and return at once.
+    def prepare(self, what: str, *, despite_poison: bool = False) -> Operation[T]:
+        """An operation of this portal, not begun yet.
+
+        Args:
+            what: what it does, for messages.
+            despite_poison: for cleaning up only: run even if the portal is poisoned.
+        """
+        return Operation(self, what, despite_poison=despite_poison)
+
+    def call(self, coro_fn: Callable[[], Coroutine[Any, Any, T]], what: str = "", *, despite_poison: bool = False) -> T:
+        """Run a coroutine in the loop and wait for it, from a plain function on another thread.
+
+        Ctrl-C, and any other exception that a signal raises here, cancels the coroutine and waits, bounded, until it
+        has stopped.
 
         Args:
             coro_fn: makes the coroutine; called in the loop.
@@ -139,32 +172,11 @@ class Portal:
 
         Raises:
             UsageError: the portal does not run.
-        """
-        loop = self._loop
-        if loop is None or self._thread is None:
-            raise UsageError(f"the portal does not run, so there is nobody to do this: {what or coro_fn!r}")
-        operation: Operation[T] = Operation(self, what or getattr(coro_fn, "__qualname__", repr(coro_fn)))
-
-        def begin() -> None:
-            if self._poison is not None and not despite_poison:
-                operation._settle_error(_copy(self._poison))
-                operation.stopped.set_result(None)
-                return
-            if not despite_poison:
-                self._operations.add(operation)
-            operation._start(coro_fn)
-
-        loop.call_soon_threadsafe(begin)
-        return operation
-
-    def call(self, coro_fn: Callable[[], Coroutine[Any, Any, T]], what: str = "", *, despite_poison: bool = False) -> T:
-        """Run a coroutine in the loop and wait for it, from a plain function on another thread.
-
-        Ctrl-C, and any other exception that a signal raises here, cancels the coroutine and waits, bounded, until it
-        has stopped. Arguments and errors as `begin`; an error of the coroutine is raised as it is.
+            BaseException: whatever the coroutine raised.
         """
         __tracebackhide__ = True
-        return wait(self.begin(coro_fn, what, despite_poison=despite_poison))
+        named = what or getattr(coro_fn, "__qualname__", repr(coro_fn))
+        return run(Operation(self, named, despite_poison=despite_poison), coro_fn)
 
     @property
     def poisoned(self) -> DaemonSetTestError | None:
@@ -244,14 +256,16 @@ class Portal:
         loop.stop()
 
 
-def wait(operation: Operation[T]) -> T:
-    """Wait for an operation from a plain function; when interrupted, cancel it and wait, bounded, until it stopped."""
+def run(operation: Operation[T], coro_fn: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Begin an operation and wait for it, from a plain function; when interrupted, cancel it and wait until it stopped."""
     __tracebackhide__ = True
     try:
+        operation.begin(coro_fn)
         concurrent.futures.wait([operation.outcome])
     except BaseException:
-        operation.cancel()
-        concurrent.futures.wait([operation.stopped], timeout=STOP_WITHIN)
+        if operation.begun:
+            operation.cancel()
+            concurrent.futures.wait([operation.stopped], timeout=STOP_WITHIN)
         raise
     error = operation.outcome.exception()
     if error is not None:

@@ -125,7 +125,11 @@ class Scope:
             self.verify(body_failed=body_failed)
 
     def _stop(self) -> list[DaemonSetTestError]:
-        running = [h.operation for h in self._handles if h.operation is not None and not h.operation.stopped.done()]
+        running = [
+            h.operation
+            for h in self._handles
+            if h.operation is not None and h.operation.begun and not h.operation.stopped.done()
+        ]
         for operation in running:
             operation.cancel()
         concurrent.futures.wait([operation.stopped for operation in running], timeout=portals.STOP_WITHIN)

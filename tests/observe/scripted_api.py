@@ -268,11 +268,15 @@ class World:
         self.observation.wake = woken  # type: ignore[method-assign]
 
     def node(self, name: str, **labels: str) -> dict[str, Any]:
-        return self.api.put("nodes", node(name, **labels))
+        return self._wrote(self.api.put("nodes", node(name, **labels)))
 
     def pod(self, on: str, name: str | None = None, **changes: Any) -> dict[str, Any]:
         self._pods += 1
-        return self.api.put("pods", pod(name or f"agent-{self._pods}", on, self.subject.uid, **changes))
+        return self._wrote(self.api.put("pods", pod(name or f"agent-{self._pods}", on, self.subject.uid, **changes)))
+
+    def _wrote(self, object_: dict[str, Any]) -> dict[str, Any]:
+        self.client.wrote_at(object_["metadata"]["resourceVersion"])
+        return object_
 
 
 def node(name: str, **labels: str) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def test_no_state_older_than_what_the_test_wrote_is_judged() -> None:
         world.watched.eventually(one_pod_per_node, within=WITHIN).wait()
         world.api.hold("nodes")
         # The test's own write, which the observation cannot have seen yet: a second node, still without a pod.
-        world.client.wrote_at(world.node("w2")["metadata"]["resourceVersion"])
+        world.node("w2")
         handle = world.watched.eventually(one_pod_per_node, within=0.3)
         world.once_waiting(lambda: world.api.release("nodes"))
         with pytest.raises(Violation, match="w2"):
@@ -75,7 +75,7 @@ def test_what_cannot_be_seen_is_inconclusive_and_not_green() -> None:
         world.pod("w1")
         world.watched.eventually(one_pod_per_node, within=WITHIN).wait()
         world.api.hold("nodes")
-        world.client.wrote_at(world.node("w2")["metadata"]["resourceVersion"])
+        world.node("w2")
         with pytest.raises(Inconclusive, match="did not catch up"):
             world.watched.eventually(one_pod_per_node, within=0.1).wait()
 
@@ -119,7 +119,7 @@ def test_always_is_broken_by_what_it_finds_at_its_entry() -> None:
     with World() as world:
         world.node("w1")
         world.pod("w1")
-        world.client.wrote_at(world.pod("w1")["metadata"]["resourceVersion"])
+        world.pod("w1")
         with (
             pytest.raises(Violation, match="at_most_one_pod_per_node was broken"),
             world.watched.always(at_most_one_pod_per_node),
@@ -262,7 +262,7 @@ def test_the_same_test_can_be_a_coroutine() -> None:
             pass
 
     with World() as world:
-        world.client.wrote_at(world.node("w1")["metadata"]["resourceVersion"])
+        world.node("w1")
         world.once_waiting(lambda: world.pod("w1"))
         asyncio.run(body(world))
 
