@@ -154,10 +154,15 @@ class Client:
             async with self._watches.get(self._access.server + path, params=query, timeout=timeout) as answer:
                 if answer.status >= 400:
                     raise _refusal(answer.status, await answer.read())
-                async for chunk in answer.content.iter_any():
-                    *lines, rest = (rest + chunk).split(b"\n")
-                    if lines:
-                        yield [orjson.loads(line) for line in lines if line.strip()]
+                try:
+                    async for chunk in answer.content.iter_any():
+                        *lines, rest = (rest + chunk).split(b"\n")
+                        if lines:
+                            yield [orjson.loads(line) for line in lines if line.strip()]
+                finally:
+                    # An endless answer is cut off: a polite end of TLS would outlive the program's loop.
+                    if answer.connection is not None and answer.connection.transport is not None:
+                        answer.connection.transport.abort()
         except (aiohttp.ClientError, asyncio.TimeoutError) as error:
             raise ApiError(0, type(error).__name__, f"watch {path}: {error}") from error
 

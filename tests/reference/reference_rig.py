@@ -6,7 +6,8 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,9 @@ class Rig:
         self.folder = folder
         identities = ("admin=kubernetes-admin:system:masters", "controller=daemonset-controller:system:masters")
         named = [part for identity in identities for part in ("--identity", identity)]
+        quick = ("--pod-gc-period", "0.5", "--pod-gc-quarantine", "0.5")
         self.server = Program(
-            folder / "server.log", "pytest_daemonset.embedded", "--dir", str(folder), *named, "--pod-gc-period", "1", *server
+            folder / "server.log", "pytest_daemonset.embedded", "--dir", str(folder), *named, *quick, *server
         )
         config = str(folder / "admin.kubeconfig")
         self.kubelets = Program(folder / "kubelets.log", "pytest_daemonset.kubelets", "--kubeconfig", config)
@@ -136,6 +138,7 @@ class World:
         self.objects: dict[str, dict[str, Any]] = {kind: {} for kind in PATHS}
         self.events: list[tuple[str, str, Any]] = []
         self.listed = {kind: asyncio.Event() for kind in PATHS}
+        self.progress = dict.fromkeys(PATHS, 0)
         self._changed = asyncio.Condition()
 
     async def follow(self, kind: str) -> None:
@@ -145,6 +148,7 @@ class World:
         async for events in self.client.watch(PATHS[kind], listed["metadata"]["resourceVersion"], 600):
             for event in events:
                 uid = event["object"]["metadata"].get("uid")
+                self.progress[kind] = int(event["object"]["metadata"]["resourceVersion"])
                 if event["type"] == "BOOKMARK":
                     continue
                 self.events.append((event["type"], kind, event["object"]))
@@ -166,7 +170,12 @@ class World:
     def told(self) -> str:
         """The pods and sets, for a failing test."""
         pods = [
-            (p["metadata"]["name"], target(p), (p.get("status") or {}).get("phase"), p["metadata"].get("deletionTimestamp"))
+            (
+                p["metadata"]["name"],
+                target(p),
+                (p.get("status") or {}).get("phase"),
+                p["metadata"].get("deletionTimestamp"),
+            )
             for p in self.objects["pods"].values()
         ]
         sets = [(d["metadata"]["name"], d.get("status")) for d in self.objects["daemonsets"].values()]
@@ -181,10 +190,17 @@ class World:
             "metadata": {"name": name, "namespace": namespace},
             "spec": {"selector": {"matchLabels": {"app": name}}, "template": template(name), **spec},
         }
-        return await self.client.create(f"/apis/apps/v1/namespaces/{namespace}/daemonsets", body)
+        return await self.seen(
+            "daemonsets", await self.client.create(f"/apis/apps/v1/namespaces/{namespace}/daemonsets", body)
+        )
+
+    async def seen(self, kind: str, written: Any) -> Any:
+        """Wait until one's own write shows."""
+        await self.until(lambda: self.progress[kind] >= int(written["metadata"]["resourceVersion"]))
+        return written
 
     async def patch(self, kind: str, name: str, body: Any, namespace: str = "default") -> Any:
-        return await self.client.patch(self.path(kind, name, namespace), body)
+        return await self.seen(kind, await self.client.patch(self.path(kind, name, namespace), body))
 
     async def delete(self, kind: str, name: str, **options: Any) -> Any:
         return await self.client.delete(self.path(kind, name, "default"), options)
@@ -198,10 +214,32 @@ class World:
         taints = [{"key": "broken.example/t", "value": "v", "effect": effect} for effect in effects]
         current = next(n for n in self.objects["nodes"].values() if n["metadata"]["name"] == node)
         kept = [t for t in current["spec"].get("taints") or () if t["key"] != "broken.example/t"]
-        await self._merge(self.path("nodes", node, ""), {"spec": {"taints": kept + taints or None}})
+        await self.merge("nodes", node, {"spec": {"taints": kept + taints or None}})
 
-    async def _merge(self, path: str, body: Any) -> None:
-        await self.client.request("PATCH", path, body, content="application/merge-patch+json")
+    async def merge(self, kind: str, name: str, body: Any) -> Any:
+        """A JSON merge patch."""
+        path = self.path(kind, name, "default")
+        return await self.seen(
+            kind, await self.client.request("PATCH", path, body, content="application/merge-patch+json")
+        )
+
+    def uids(self, name: str = "agent") -> dict[str, str]:
+        """The UID of each node's pod."""
+        return {str(target(p)): p["metadata"]["uid"] for p in self.pods(name)}
+
+    def images(self, name: str = "agent") -> list[str]:
+        """The images that run, sorted."""
+        return sorted(p["spec"]["containers"][0]["image"] for p in self.pods(name))
+
+    def most_active(self) -> int:
+        """The most active pods of one owner that any node had at any moment that was seen (AMO-01)."""
+        now: dict[str, Any] = {}
+        most = 0
+        for kind, resource, thing in self.events:
+            if resource == "pods":
+                now[thing["metadata"]["uid"]] = None if kind == "DELETED" else thing
+                most = max(most, *_active(now.values()).values(), 0)
+        return most
 
     def set(self, name: str = "agent") -> Any:
         return next(d for d in self.objects["daemonsets"].values() if d["metadata"]["name"] == name)
@@ -234,14 +272,26 @@ class World:
     async def nudge(self, name: str = "agent") -> None:
         """Have the controller show that it has seen everything until now."""
         limit = self.set(name)["spec"].get("revisionHistoryLimit", 10)
-        changed = await self.patch("daemonsets", name, {"spec": {"revisionHistoryLimit": limit + 1}})
-        generation = changed["metadata"]["generation"]
-        await self.until(lambda: (self.set(name).get("status") or {}).get("observedGeneration") == generation)
+        await self.patch("daemonsets", name, {"spec": {"revisionHistoryLimit": limit + 1}})
+        await self.until(lambda: self.status(name) != (-1,) * 6)
 
     async def update(self, image: str, name: str = "agent") -> None:
         """Change the template's image."""
         containers = [{"name": "c", "image": image}]
         await self.patch("daemonsets", name, {"spec": {"template": {"spec": {"containers": containers}}}})
+
+
+def _active(pods: Any) -> Counter[tuple[str, str]]:
+    count: Counter[tuple[str, str]] = Counter()
+    for pod in pods:
+        if (
+            pod
+            and "deletionTimestamp" not in pod["metadata"]
+            and pod["status"].get("phase") not in ("Failed", "Succeeded")
+        ):
+            for owner in pod["metadata"].get("ownerReferences") or ():
+                count[owner["uid"], str(target(pod))] += 1
+    return count
 
 
 def template(name: str, image: str = "one", **spec: Any) -> Any:
@@ -270,4 +320,14 @@ def rig(folder: Path, *server: str) -> Iterator[Rig]:
         made.stop()
 
 
-__all__ = ["ApiError", "Rig", "World", "rig", "target", "template"]
+def story(cluster: Rig, tell: Callable[[World], Awaitable[None]]) -> None:
+    """Run a test's coroutine with the cluster watched."""
+
+    async def run() -> None:
+        async with cluster.world() as world:
+            await tell(world)
+
+    asyncio.run(run())
+
+
+__all__ = ["ApiError", "Rig", "World", "rig", "story", "target", "template"]
