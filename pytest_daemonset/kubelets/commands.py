@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, TypeAlias
-
-import aiohttp
 
 from pytest_daemonset.kubelets.api import ApiError
 from pytest_daemonset.kubelets.behaviour import Rule, matches, parse_change
@@ -14,6 +13,8 @@ if TYPE_CHECKING:
     from pytest_daemonset.kubelets.fleet import Fleet
 
 Object: TypeAlias = "dict[str, Any]"
+
+_log = logging.getLogger(__name__)
 
 
 async def answer(fleet: Fleet, command: Object) -> Object:
@@ -28,8 +29,11 @@ async def answer(fleet: Fleet, command: Object) -> Object:
         more = await _do(fleet, command)
     except KeyError as error:
         return {"id": number, "error": f"{command.get('do')}: {error} is missing"}
-    except (FleetError, ValueError, ApiError, aiohttp.ClientError) as error:
+    except (FleetError, ValueError, ApiError) as error:
         return {"id": number, "error": f"{command.get('do')}: {error}", "wrote": fleet.api.wrote}
+    except Exception as error:  # noqa: BLE001 (somebody waits for an answer, whatever happened)
+        _log.exception("%s", command.get("do"))
+        return {"id": number, "error": f"{command.get('do')}: {error!r}", "wrote": fleet.api.wrote}
     problems, fleet.problems = fleet.problems, []
     return {"id": number, "ok": True, "wrote": fleet.api.wrote, "problems": problems, **more}
 

@@ -276,6 +276,7 @@ class Fleet:
 
     async def forget(self) -> int:
         """Removes, with grace zero, the pods on nodes that have left: cleaning up after a test, not part of one."""
+        await self.refresh()
         pods = [pod for name in self._left for pod in self._elsewhere.get(name, {}).values()]
         await asyncio.gather(*(self._force(pod) for pod in pods))
         self._left.clear()

@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import aiohttp
+
 from pytest_daemonset.kubelets import pods as views
 from pytest_daemonset.kubelets.api import KUBELET, LIFECYCLE, STRATEGIC, ApiError
 from pytest_daemonset.kubelets.behaviour import Switches, switches
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from pytest_daemonset.kubelets.behaviour import Rule
 
 Object: TypeAlias = "dict[str, Any]"
+
+_TRIES = 6
 
 
 def pod_path(pod: Object) -> str:
@@ -172,12 +176,19 @@ class Kubelet:
         return (pod.get("status") or {}).get("podIP") or self._addresses()
 
     async def _see_to(self, uid: str, step: Object | str | None) -> None:
+        tries = 0
         try:
             while self.serving and step is not None and (pod := self.pods.get(uid)) is not None:
-                if isinstance(step, str):
-                    await self._remove(pod)
-                else:
-                    await self.write(pod, step)
+                try:
+                    if isinstance(step, str):
+                        await self._remove(pod)
+                    else:
+                        await self.write(pod, step)
+                except (ApiError, aiohttp.ClientError, asyncio.TimeoutError) as error:
+                    tries += 1
+                    if tries == _TRIES or not _passing(error):
+                        raise
+                    await asyncio.sleep(0.05 * 2**tries)
                 step = self._next(uid)
         except Exception as error:  # noqa: BLE001 (whatever it is: it must be told, or the pod is silently stuck)
             self._failed(error)
@@ -200,12 +211,25 @@ class Kubelet:
             await self._api.request("DELETE", pod_path(pod), options)
         except ApiError as error:
             if error.status not in (404, 409):
-                self._removed.discard(uid)
+                self._keep(pod)
                 raise
+        except BaseException:
+            self._keep(pod)
+            raise
+
+    def _keep(self, pod: Object) -> None:
+        uid = pod["metadata"]["uid"]
+        self._removed.discard(uid)
+        self.pods.setdefault(uid, pod)
 
     def _forget(self, uid: str) -> None:
         self.pods.pop(uid, None)
         self._overrides.pop(uid, None)
+
+
+def _passing(error: BaseException) -> bool:
+    """Whether it may go better soon, so that a kubelet tries again: its writes can be repeated."""
+    return not isinstance(error, ApiError) or error.status >= 500
 
 
 def _version(pod: Object) -> int:

@@ -15,6 +15,8 @@ from pytest_daemonset.nodes import Baseline, Nodes
 if TYPE_CHECKING:
     from small_cluster import Cluster
 
+    from pytest_daemonset.observe.scope import Scope
+
 
 def taints(node: dict[str, Any] | None) -> list[str]:
     assert node is not None
@@ -255,24 +257,23 @@ def test_what_a_test_did_to_the_nodes_is_undone(nodes: Nodes, cluster: Cluster) 
     assert again == versions, "there was nothing to undo"
 
 
-def test_a_join_that_was_cancelled_half_way_is_undone_too(nodes: Nodes, cluster: Cluster) -> None:
+def test_a_join_that_was_cancelled_half_way_is_undone_too(nodes: Nodes, cluster: Cluster, scope: Scope) -> None:
     baseline = cluster.portal.call(lambda: Baseline.take(cluster.pool))
 
+    version = cluster.portal.call(lambda: cluster.client.list(NODES))["metadata"]["resourceVersion"]
+
     async def the_first() -> None:
-        version = (await cluster.client.list(NODES))["metadata"]["resourceVersion"]
         async with contextlib.aclosing(cluster.client.watch(NODES, resource_version=version)) as stream:
             async for kind, _ in stream:
                 if kind == "ADDED":
                     return
 
     async def begin_and_cancel() -> None:
-        first = cluster.portal.begin(the_first)
-
         async def join() -> None:
             await nodes.join(200)
 
         task = asyncio.ensure_future(join())
-        await asyncio.wrap_future(first.outcome)
+        await scope.handle(the_first, "the first of them")
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):  # on a busy machine all may have joined by now
             await task
