@@ -11,8 +11,10 @@ def main() -> int:
     from pytest_daemonset.embedded.settings import parse
 
     settings = parse(sys.argv[1:])
+    from pytest_daemonset.embedded.logs import log_to_stderr
     from pytest_daemonset.embedded.program import run
 
+    log_to_stderr()
     try:
         asyncio.run(run(settings))
     except OSError as error:

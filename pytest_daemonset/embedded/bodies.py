@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pytest_daemonset.embedded.kinds.kind import Kind
 
 Object = dict[str, Any]
+T = TypeVar("T", dict[str, Any], list[Any], str, int, bool)
 
 JSON = "application/json"
 YAML = "application/yaml"
@@ -65,6 +66,21 @@ def parse(data: bytes, content_type: str, kind: str) -> tuple[Object, bytes]:
             kind, f"json parse error: json: cannot unmarshal {go_type(obj)} into Go value of type struct"
         )
     return obj, encoded
+
+
+def part(obj: Object, name: str, kind: type[T]) -> T | None:
+    """A part of an object that no table of fields describes; None if it is not there, or null.
+
+    Raises:
+        StatusError: 400, it is of another type.
+    """
+    value = obj.get(name)
+    # a bool is an int to Python, but not to JSON
+    if value is None or (isinstance(value, kind) and (kind is bool or not isinstance(value, bool))):
+        return value
+    raise statuses.bad_request(
+        f"json: cannot unmarshal {go_type(value)} into Go struct field {name} of type {kind.__name__}"
+    )
 
 
 def one_line(data: bytes) -> bytes:

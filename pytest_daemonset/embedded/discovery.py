@@ -36,6 +36,13 @@ VERSION = orjson.dumps(
 )
 
 
+def verbs(kind: Kind) -> list[str]:
+    """What may be done with the objects of a kind. Namespaces go one by one."""
+    if (kind.group, kind.kind) == ("", "Namespace"):
+        return [verb for verb in _OBJECT_VERBS if verb != "deletecollection"]
+    return _OBJECT_VERBS
+
+
 def _known(group: str, names: str) -> frozenset[tuple[str, str]]:
     return frozenset((group, name) for name in names.split())
 
@@ -139,7 +146,7 @@ class Discovery:
                 "singularName": kind.singular,
                 "namespaced": kind.namespaced,
                 "kind": kind.kind,
-                "verbs": _OBJECT_VERBS,
+                "verbs": verbs(kind),
             }
             if kind.short_names:
                 whole["shortNames"] = kind.short_names
@@ -179,7 +186,7 @@ def _aggregated(kind: Kind) -> Object:
         "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
         "scope": "Namespaced" if kind.namespaced else "Cluster",
         "singularResource": kind.singular,
-        "verbs": _OBJECT_VERBS,
+        "verbs": verbs(kind),
     }
     if kind.short_names:
         told["shortNames"] = kind.short_names

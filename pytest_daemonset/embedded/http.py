@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-import traceback
+import logging
 from collections import Counter
-from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -14,7 +12,7 @@ from urllib.parse import parse_qsl
 import orjson
 from aiohttp import web
 
-from pytest_daemonset.embedded import discovery, lists, media, statuses, watch
+from pytest_daemonset.embedded import discovery, lists, logs, media, statuses, watch
 from pytest_daemonset.embedded.calls import Call, Caller
 from pytest_daemonset.embedded.paths import Paths, Target
 
@@ -29,6 +27,10 @@ _HEALTH = frozenset({"/healthz", "/readyz", "/livez"})
 _PUBLIC = frozenset({*_HEALTH, "/version", "/version/"})
 _JSON = "application/json"
 _DEFAULT_WATCH_SECONDS = 1800.0
+_KEEPALIVE_SECONDS = (
+    3600.0  # a server that closes first makes clients lose requests on connections that they took for alive
+)
+_LINE_LIMIT = 64 * 1024
 
 _COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
 _OBJECT_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -62,8 +64,8 @@ class Http:
             raise
         except RecursionError:
             return _json(400, orjson.dumps(statuses.bad_request("json: exceeded max depth").status))
-        except Exception as error:  # noqa: BLE001 - the last line of defence: the client gets a Status, the log the traceback
-            _log(f"{request.method} {request.path_qs}: {''.join(traceback.format_exception(error))}")
+        except Exception as error:  # the last line of defence: the client gets a Status, the log the traceback
+            logging.getLogger(logs.NAME).exception("%s %s", request.method, request.path_qs)
             return _json(
                 500,
                 orjson.dumps(
@@ -134,7 +136,7 @@ class Http:
         query = dict(reversed(said))  # Go takes the first of several
         if not target.name:
             verb = _COLLECTION_VERBS.get(method)
-            if kind.namespaced and not target.namespace and verb != "list":
+            if (kind.namespaced and not target.namespace and verb != "list") or verb not in discovery.verbs(kind):
                 verb = None
         elif kind.namespaced and not target.namespace:
             raise statuses.no_such_resource()
@@ -193,7 +195,7 @@ class Http:
         answer = self._api.write(call)
         response = _json(answer.code, answer.body)
         for text in answer.warnings:
-            response.headers.add("Warning", f'299 - "{text}"'.replace("\n", " "))
+            response.headers.add("Warning", f"299 - {orjson.dumps(text).decode()}")
         return response
 
     async def _watch(self, request: web.BaseRequest, target: Target, query: Mapping[str, str]) -> web.StreamResponse:
@@ -233,18 +235,14 @@ class Http:
 
 
 def _cut_off(request: web.BaseRequest) -> None:
-    _log(f"cut off {request.path_qs}: its reader is too slow ({request.headers.get('User-Agent', 'no user agent')})")
+    agent = request.headers.get("User-Agent", "no user agent")
+    logging.getLogger(logs.NAME).warning("cut off %s: its reader is too slow (%s)", request.path_qs, agent)
     if request.transport is not None:
         request.transport.abort()
 
 
 def _json(code: int, body: bytes) -> web.Response:
     return web.Response(status=code, body=body, headers={"Content-Type": _JSON})
-
-
-def _log(text: str) -> None:
-    stamp = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    print(stamp, text.replace("\n", " | "), file=sys.stderr, flush=True)
 
 
 def server(http: Http) -> web.Server:
@@ -254,4 +252,13 @@ def server(http: Http) -> web.Server:
         loop = asyncio.get_running_loop()
         return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=BODY_LIMIT)
 
-    return web.Server(http.handle, request_factory=make, handler_cancellation=True, access_log=None, tcp_keepalive=True)
+    return web.Server(
+        http.handle,
+        request_factory=make,
+        handler_cancellation=True,
+        access_log=None,
+        tcp_keepalive=True,
+        keepalive_timeout=_KEEPALIVE_SECONDS,
+        max_line_size=_LINE_LIMIT,
+        max_field_size=_LINE_LIMIT,
+    )

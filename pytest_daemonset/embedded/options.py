@@ -74,27 +74,40 @@ def delete_options(call: Call, answer: Answer) -> Object:
                 f"the object provided is unrecognized (must be of type DeleteOptions): {options['kind']}"
             )
     else:
-        for name in ("propagationPolicy", "gracePeriodSeconds", "orphanDependents"):
-            if name in call.query:
-                options[name] = call.query[name]
-    options["dryRun"] = _dry(options.get("dryRun"), "DeleteOptions") or is_dry_run(call)
-    grace = options.get("gracePeriodSeconds")
-    if isinstance(grace, str):
-        if not grace.lstrip("-").isdigit():
-            raise statuses.bad_request(f'strconv.ParseInt: parsing "{grace}": invalid syntax')
-        grace = options["gracePeriodSeconds"] = int(grace)
-    if grace is None:
+        options = _query_options(call)
+    checked = checked_delete_options(options)
+    checked["dryRun"] = checked["dryRun"] or is_dry_run(call)
+    return checked
+
+
+def checked_delete_options(options: Object) -> Object:
+    """Check the types and values of DeleteOptions.
+
+    Raises:
+        StatusError: 400 for a value of another type, 422 for one that there is not.
+    """
+    if bodies.part(options, "gracePeriodSeconds", int) is None:
         options.pop("gracePeriodSeconds", None)
-    elif not isinstance(grace, int):
-        raise statuses.bad_request(
-            f"json: cannot unmarshal {bodies.go_type(grace)} into Go struct field gracePeriodSeconds of type int64"
-        )
-    policy, orphans = options.get("propagationPolicy"), options.pop("orphanDependents", None)
+    orphans = bodies.part(options, "orphanDependents", bool)
+    policy = bodies.part(options, "propagationPolicy", str)
+    bodies.part(options, "preconditions", dict)
     if orphans is not None and policy is None:
-        options["propagationPolicy"] = "Orphan" if orphans in {True, "true", "1"} else "Background"
+        options["propagationPolicy"] = "Orphan" if orphans else "Background"
     if policy is not None and policy not in _POLICIES:
         text = f'Unsupported value: "{policy}": supported values: "Foreground", "Background", "Orphan", "nil"'
         raise statuses.invalid_option("DeleteOptions", "propagationPolicy", "FieldValueNotSupported", text)
-    if not isinstance(options.get("preconditions") or {}, dict):
-        raise statuses.bad_request("json: cannot unmarshal value into Go struct field preconditions")
+    options["dryRun"] = _dry(bodies.part(options, "dryRun", list), "DeleteOptions")
+    return options
+
+
+def _query_options(call: Call) -> Object:
+    options: Object = {}
+    if (policy := call.query.get("propagationPolicy")) is not None:
+        options["propagationPolicy"] = policy
+    if orphans := call.query.get("orphanDependents"):
+        options["orphanDependents"] = orphans in {"true", "1"}
+    if grace := call.query.get("gracePeriodSeconds"):
+        if not grace.removeprefix("-").isdecimal():
+            raise statuses.bad_request(f'strconv.ParseInt: parsing "{grace}": invalid syntax')
+        options["gracePeriodSeconds"] = int(grace)
     return options

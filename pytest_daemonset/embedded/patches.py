@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from pytest_daemonset.embedded import statuses
-from pytest_daemonset.embedded.bodies import go_type
+from pytest_daemonset.embedded.bodies import go_type, part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,7 +114,7 @@ def strategic(obj: Object, patch: Object, merge_keys: Mapping[Path, str], path: 
         return {}
     if directive not in {None, "merge"}:
         raise statuses.bad_request(f"unknown patch type found: {directive}")
-    retained = patch.get("$retainKeys")
+    retained = part(patch, "$retainKeys", list)
     for key, value in patch.items():
         if key.startswith(_DELETE):
             _delete_from(obj, key[len(_DELETE) :], value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -113,6 +114,8 @@ async def run(settings: Settings) -> None:
         url = f"https://127.0.0.1:{listening.getsockname()[1]}"
         for token, (identity, _) in known.items():
             write_kubeconfig(settings.directory, identity, token, url, authority.certificate)
+        gc.collect()
+        gc.freeze()  # what is loaded stays: the collector need not look at it again
         ready = orjson.dumps({"ready": True, "server": url, "pid": os.getpid()}, option=orjson.OPT_APPEND_NEWLINE)
         sys.stdout.buffer.write(ready)
         sys.stdout.flush()

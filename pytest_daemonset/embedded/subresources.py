@@ -28,7 +28,7 @@ def create(writes: Writes, call: Call, answer: Answer) -> None:
     body, answer.request = bodies.parse(call.body, call.content_type, call.subresource.capitalize())
     entry = writes.find(call)
     answer.entry = entry
-    uid = (body.get("metadata") or {}).get("uid")
+    uid = (bodies.part(body, "metadata", dict) or {}).get("uid")
     actual = entry.uid
     if uid and uid != actual:
         why = f"the UID in the precondition ({uid}) does not match the UID in record ({actual})"
@@ -74,7 +74,7 @@ def _bind(writes: Writes, call: Call, answer: Answer, body: Object) -> None:
     """kubernetes/pkg/registry/core/pod/storage: assignPod."""
     dry_run = options.is_dry_run(call)
     pod = writes.find(call).object
-    node = (body.get("target") or {}).get("name", "")
+    node = bodies.part(bodies.part(body, "target", dict) or {}, "name", str) or ""
     if not node:
         cause = {"reason": "FieldValueRequired", "message": "Required value", "field": "target.name"}
         raise statuses.StatusError(
@@ -93,22 +93,18 @@ def _bind(writes: Writes, call: Call, answer: Answer, body: Object) -> None:
         raise statuses.conflict("", "pods/binding", call.name, f"pod {call.name} has non-empty .spec.schedulingGates")
     pod["spec"]["nodeName"] = node
     _set_condition(writes, pod, "PodScheduled")
-    for part in ("annotations", "labels"):
-        if given := (body.get("metadata") or {}).get(part):
-            pod["metadata"].setdefault(part, {}).update(given)
+    metadata = bodies.part(body, "metadata", dict) or {}
+    for name in ("annotations", "labels"):
+        if given := bodies.part(metadata, name, dict):
+            pod["metadata"].setdefault(name, {}).update({key: str(value) for key, value in given.items()})
     if not dry_run:
         writes.kept(call, answer, pod)
 
 
 def _evict(writes: Writes, call: Call, answer: Answer, body: Object) -> None:
     """kubernetes/pkg/registry/core/pod/storage/eviction.go, for a server without PodDisruptionBudgets."""
-    given = body.get("deleteOptions") or {}
-    wanted: Object = {
-        key: given[key]
-        for key in ("gracePeriodSeconds", "preconditions", "propagationPolicy")
-        if given.get(key) is not None
-    }
-    wanted["dryRun"] = options.is_dry_run(call) or bool(given.get("dryRun"))
+    wanted = options.checked_delete_options(dict(bodies.part(body, "deleteOptions", dict) or {}))
+    wanted["dryRun"] = wanted["dryRun"] or options.is_dry_run(call)
     pod = writes.find(call).object
     if not wanted["dryRun"] and pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}:
         _set_condition(

@@ -47,6 +47,33 @@ def test_a_body_that_is_no_object_of_the_kind_gets_a_status(body, code):
     assert (status, answer["kind"]) == (code, "ConfigMap" if code == 201 else "Status")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("DELETE", f"{MAPS}/a", {"orphanDependents": []}),
+        ("DELETE", f"{MAPS}/a", {"propagationPolicy": 5}),
+        ("DELETE", f"{MAPS}/a", {"preconditions": []}),
+        ("DELETE", f"{MAPS}/a", {"gracePeriodSeconds": "soon"}),
+        ("DELETE", f"{MAPS}/a?gracePeriodSeconds=soon", None),
+        ("DELETE", f"{MAPS}/a", {"kind": "ConfigMap"}),
+        ("DELETE", MAPS, {"dryRun": 5}),
+        ("POST", "/api/v1/namespaces/here/pods/p/binding", {"target": 5}),
+        ("POST", "/api/v1/namespaces/here/pods/p/binding", {"target": {"name": 7}}),
+        ("POST", "/api/v1/namespaces/here/pods/p/binding", {"metadata": 5, "target": {"name": "n"}}),
+        ("POST", "/api/v1/namespaces/here/pods/p/eviction", {"deleteOptions": {"gracePeriodSeconds": "x"}}),
+    ],
+)
+def test_options_of_another_type_are_a_bad_request(method, path, body):
+    async def scenario():
+        async with serving() as server:
+            server.api.create(ALICE, "configmaps", "here", config_map("a"))
+            server.api.create(ALICE, "pods", "here", pod("p"))
+            status, answer = await server.ask(method, path, body)
+            assert (status, answer["reason"]) == (400, "BadRequest")
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("length_is_told", [True, False])
 def test_a_body_above_the_limit_is_refused(length_is_told):
     body = b'{"data":{"k":"' + b"x" * BODY_LIMIT + b'"}}'
@@ -89,6 +116,7 @@ def test_who_has_no_token_sees_only_what_everybody_may_see(path, code):
         ("POST", f"{MAPS}/a", 405),
         ("PUT", MAPS, 405),
         ("DELETE", "/api/v1/configmaps", 405),
+        ("DELETE", "/api/v1/namespaces", 405),
         ("POST", "/api/v1/configmaps", 405),
         ("OPTIONS", MAPS, 405),
         ("GET", "/api/v1/namespaces/here/pods/p/binding", 405),
@@ -153,7 +181,7 @@ def test_unknown_fields_are_dropped_with_a_warning_or_refused():
             body = orjson.dumps({**config_map("b"), "bogus": 1})
             async with server._session.post(MAPS, data=body, headers={"Content-Type": "application/json"}) as answer:
                 assert answer.status == 201
-                assert answer.headers["Warning"] == '299 - "unknown field "bogus""'
+                assert answer.headers["Warning"] == r'299 - "unknown field \"bogus\""'
                 assert "bogus" not in await answer.json()
             status, _ = await server.ask("POST", f"{MAPS}?fieldValidation=Strict", body)
             assert status == 400
