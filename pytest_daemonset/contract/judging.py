@@ -116,7 +116,7 @@ class FindingsJudgement(Judgement):
         return None
 
     def proof(self) -> tuple[Reason, ...]:
-        """What shows that the property holds, where that can be named: for a property that should never hold."""
+        """What shows that the property holds, as last judged, if it can be named: for one that should never hold."""
         return ()
 
     def since(self, key: str) -> float | None:  # noqa: ARG002  (what is judged from the start was so before)
@@ -126,10 +126,12 @@ class FindingsJudgement(Judgement):
     def update(self, event: Event, change: Change) -> Verdict:
         if event.kind not in self.reads:
             return self.verdict
+        proof = self.proof()
         moved = False
         for key in self.touched(event, change):
             moved |= self._note(key, self.judge(key), self.state.at)
         moved |= self._note(_GATE, self.gate(), self.state.at)
+        moved |= proof != self.proof()
         return self._settle(self._answer(), self._reasons, event) if moved else self.verdict
 
     def _note(self, key: str, finding: Finding | None, since: float | None) -> bool:
@@ -178,7 +180,7 @@ class NodesJudgement(FindingsJudgement):
         return change.nodes
 
     def proof(self) -> tuple[Reason, ...]:
-        """What shows that the property holds, where that can be named: for a property that should never hold."""
+        """What shows that the property holds, as last judged, if it can be named: for one that should never hold."""
         return ()
 
     def since(self, key: str) -> float | None:

@@ -117,6 +117,7 @@ class _PodOnJudgement(FindingsJudgement):
         super().__init__(state, reads)
         self._node = node
         self._wanted = wanted
+        self._proof: tuple[Reason, ...] = ()
         self.begin()
 
     def keys(self) -> Iterable[str]:
@@ -129,17 +130,17 @@ class _PodOnJudgement(FindingsJudgement):
         return self.state.touched_at(key)
 
     def proof(self) -> tuple[Reason, ...]:
-        active = self.state.active_on(self._node)
-        if not self._wanted:
-            return ()
-        return (Reason(f"{self._node} has {listed(active)}", self._node, names(active), self.since(self._node)),)
+        return self._proof
 
     def judge(self, key: str) -> Finding | None:
         self.relevant += 1
+        self._proof = ()
         pods = self.state.owned_on(key)
         if not self._wanted:
             return Finding(BROKEN, "there", f"{key} still has {listed(pods)}", key, names(pods)) if pods else None
-        if self.state.active_on(key):
+        active = self.state.active_on(key)
+        if active:
+            self._proof = (Reason(f"{key} has {listed(active)}", key, names(active), self.since(key)),)
             return None
         if pods:
             return Finding(BROKEN, "inactive", f"{key} has no active pod but {listed(pods)}", key, names(pods))

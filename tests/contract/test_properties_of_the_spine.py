@@ -660,3 +660,26 @@ def test_the_beginning_of_time_is_not_told_as_a_moment() -> None:
     world.node("a")
     world.pod("a-x", "a")
     assert "eligible at no moment since the guard began: a may not start" in only(guard.verdict)
+
+
+def test_what_shows_that_pod_on_holds_is_kept_up_to_date() -> None:
+    world = running("a")
+    goal, never = world.judge(pod_on("a")), world.judge(~(pod_on("a") & one_pod_per_node))
+    world.pod("a-x", "a")
+    first = goal.verdict
+    world.pod("a-y", "a")
+    assert (first.reasons[0].pods, goal.verdict.reasons[0].pods) == (("a-x",), ("a-x", "a-y"))
+    world.terminate("a-x")
+    assert goal.verdict.reasons[0].pods == ("a-y",)
+    assert never.verdict.answer is BROKEN
+
+
+def test_a_condition_is_found_wherever_it_stands() -> None:
+    world = running("a")
+    world.pod("a-x", "a")
+    goal = world.judge(ready)
+    conditions = [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "True"}]
+    world.edit("Pod", "a-x", status={"conditions": conditions[:1]})
+    assert goal.verdict.answer is BROKEN
+    world.edit("Pod", "a-x", status={"conditions": conditions})
+    assert goal.verdict.answer is HOLDS
