@@ -31,8 +31,8 @@ def test_a_deleted_pod_is_replaced_only_when_it_has_ended(cluster):
         await world.nudge()
         assert len(world.pods()) == 1
         cluster.kubelet("behave", switches={"hold": False})
+        await world.until(lambda: name not in [p["metadata"]["name"] for p in world.pods()])
         await world.settled(1)
-        assert world.pods()[0]["metadata"]["name"] != name
         assert [w for w in cluster.writes() if w[0] == "delete"] == []
 
     story(cluster, tell)
