@@ -318,6 +318,7 @@ def sweep(home: Path, say: Callable[[str], None]) -> list[str]:
             problems += left
             if not left:
                 path.unlink()
+                path.with_suffix(".log").unlink(missing_ok=True)  # all that it tells of is gone
     return problems
 
 

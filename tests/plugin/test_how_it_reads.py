@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import textwrap
+from typing import TYPE_CHECKING
 
-import pytest
+import pexpect
 
-AGENT = """\
-apiVersion: apps/v1
-kind: DaemonSet
-metadata:
-  name: agent
-spec:
-  selector:
-    matchLabels: {app: agent}
-  template:
-    metadata:
-      labels: {app: agent}
-    spec:
-      containers:
-      - {name: agent, image: "agent:1"}
-"""
+if TYPE_CHECKING:
+    import pytest
+
 SYNC = """
 from pytest_daemonset import at_most_one_pod_per_node, garbage_collected, one_pod_per_node, pod_on
 
@@ -63,12 +52,6 @@ def test_agent_follows_the_nodes_by_hand(daemonsets, nodes):
 """
 
 
-@pytest.fixture
-def project(pytester: pytest.Pytester) -> pytest.Pytester:
-    pytester.makefile(".yaml", agent=AGENT)
-    return pytester
-
-
 def passed(result: pytest.RunResult, count: int) -> None:
     result.assert_outcomes(passed=count)
     assert result.ret == 0
@@ -105,17 +88,12 @@ def test_with_pdb(project: pytest.Pytester) -> None:
 
 def test_pdb_says_how_to_reach_the_cluster(project: pytest.Pytester) -> None:
     project.makepyfile("def test_stops(daemonsets):\n    assert False\n")
-    child = project.spawn_pytest("--pdb") if _can_spawn() else pytest.skip("needs pexpect")
+    child = project.spawn_pytest("--pdb")
     child.expect("KUBECONFIG=.*admin.kubeconfig", timeout=30)
     child.expect("Pdb", timeout=30)
     child.sendeof()
-    child.wait()
-
-
-def _can_spawn() -> bool:
-    import importlib.util
-
-    return importlib.util.find_spec("pexpect") is not None
+    child.expect(pexpect.EOF, timeout=30)
+    child.close()
 
 
 def test_in_a_project_whose_conftest_has_its_own_cluster_and_nodes(project: pytest.Pytester) -> None:

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    # In one process with us, pytest-asyncio would warn about a setting of these projects that is none of their business.
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:asyncio")
+
+
 EMPTY = "def test_nothing():\n    pass\n"
 
 

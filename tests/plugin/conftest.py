@@ -1,0 +1,37 @@
+"""Projects for the tests of the plugin: each runs in a pytest of its own, with the plugin as it is installed."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+AGENT = """\
+apiVersion: apps/v1
+kind: DaemonSet
+metadata:
+  name: agent
+spec:
+  selector:
+    matchLabels: {app: agent}
+  template:
+    metadata:
+      labels: {app: agent}
+    spec:
+      containers:
+      - {name: agent, image: "agent:1"}
+"""
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A folder with an agent.yaml."""
+    pytester.makefile(".yaml", agent=AGENT)
+    return pytester
+
+
+@pytest.fixture
+def broken() -> str:
+    """The option that names a broken controller, but for the name."""
+    program = f"{sys.executable} -m pytest_daemonset.reference --kubeconfig {{kubeconfig}}"
+    return f"--daemonset-controller=command: {program} --broken "
