@@ -44,6 +44,8 @@ def verify(options: argparse.Namespace) -> int:
         "pytest_daemonset.plugin",
         "-p",
         "pytest_daemonset.conformance.suite",
+        "-p",
+        "pytest_daemonset.conformance.rig_fixtures",
         f"--rows={options.rows or ''}",
     ]
     words += [f"--daemonset-cluster={options.cluster}", f"--daemonset-nodes={options.nodes}"]

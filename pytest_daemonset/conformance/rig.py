@@ -1,0 +1,262 @@
+"""The rig: what the rows of the suite do to a cluster and ask of it, as plain calls."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_daemonset.clusters.embedded import IDENTITIES
+from pytest_daemonset.conformance.set_under_test import SetUnderTest
+from pytest_daemonset.conformance.writes import WriteLog, told
+from pytest_daemonset.contract import (
+    at_most_one_pod_per_node,
+    observed_generation_sane,
+    owned,
+    status_consistent,
+)
+from pytest_daemonset.errors import Violation
+from pytest_daemonset.kube.client import MERGE_PATCH
+from pytest_daemonset.kube.errors import ApiError
+from pytest_daemonset.kube.resources import NAMESPACES, NODES, PODS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from pytest_daemonset.contract import Property
+    from pytest_daemonset.daemonsets.daemonsets import DaemonSets
+    from pytest_daemonset.kube.audit import Entry
+    from pytest_daemonset.kube.resources import Resource
+    from pytest_daemonset.nodes.node import Node
+    from pytest_daemonset.nodes.nodes import Nodes
+    from pytest_daemonset.observe.scope import Scope
+    from pytest_daemonset.running import Running
+
+Object = dict[str, Any]
+
+SAFETY: Final = (at_most_one_pod_per_node, owned, status_consistent, observed_generation_sane)
+"""What no set may break in any state of any row, cheap to judge: stands guard over every set that a row applies."""
+
+
+class Rig:
+    """One row's hands on the cluster. Every call does its work and returns when it is done.
+
+    Arguments:
+        running: the session's cluster and controller.
+        scope: the test.
+        nodes: the test's nodes.
+        daemonsets: where its sets come from.
+        namespace: its namespace.
+    """
+
+    def __init__(
+        self, running: Running, scope: Scope, nodes: Nodes, daemonsets: DaemonSets, namespace: str
+    ) -> None:
+        self.namespace = namespace
+        self.nodes = nodes
+        self.daemonsets = daemonsets
+        self._running = running
+        self._scope = scope
+        self._undo: list[Callable[[], object]] = []
+        user = IDENTITIES["controller"].partition("::")[0]
+        self.writes = WriteLog(running.cluster.audit, user)
+
+    # Sets
+
+    def apply(self, manifest: Mapping[str, Any], *, guard: tuple[Property, ...] = SAFETY) -> SetUnderTest:
+        """Apply a set, watched from before it exists.
+
+        Arguments:
+            manifest: see `manifests.daemonset`.
+            guard: what must hold in every state from now to the end of the row.
+        """
+        applied = SetUnderTest(self, self.daemonsets.apply(manifest).wait())
+        if guard:
+            # Not left: the scope ends it with the row, and what it found is the row's failure.
+            applied.daemonset.always(*guard).__enter__()
+        return applied
+
+    # Nodes
+
+    def workers(self, count: int) -> list[Node]:
+        """So many nodes, which the row may change as it likes; more join if there are too few.
+
+        Arguments:
+            count: how many.
+        """
+        missing = count - len(self.nodes)
+        if missing > 0:
+            self.nodes.join(missing).wait()
+        return self.nodes[:count]
+
+    def patch_node(self, node: Node, patch: Mapping[str, Any], subresource: str | None = None) -> None:
+        """Change a Node object in a way for which there is no verb, by a merge patch.
+
+        Arguments:
+            node: which.
+            patch: the merge patch.
+            subresource: ``status``, or None for the object itself.
+        """
+        self.do(
+            lambda: self._running.cluster.client.patch(
+                NODES, node.name, patch, kind=MERGE_PATCH, subresource=subresource
+            )
+        )
+
+    # Objects
+
+    def create(self, resource: Resource, body: Mapping[str, Any], namespace: str | None = None) -> Object:
+        """Create an object, by default in the row's namespace.
+
+        Arguments:
+            resource: what it is.
+            body: the object.
+            namespace: where.
+        """
+        where = (namespace or self.namespace) if resource.namespaced else None
+        return self.do(lambda: self._running.cluster.client.create(resource, body, where))
+
+    def plant(self, pod: Mapping[str, Any], namespace: str | None = None) -> Object:
+        """Plant a pod; see `manifests.pod`."""
+        planted = self.create(PODS, pod, namespace)
+        if planted["metadata"].get("finalizers"):
+            self.at_end(lambda: self._let_go(planted))
+        return planted
+
+    def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
+        """Read an object; None if there is none.
+
+        Arguments:
+            resource: what it is.
+            name: which.
+            namespace: where; by default the row's.
+        """
+        where = (namespace or self.namespace) if resource.namespaced else None
+        try:
+            return self.do(lambda: self._running.cluster.client.get(resource, name, where))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def patch(
+        self,
+        resource: Resource,
+        name: str,
+        patch: Mapping[str, Any],
+        *,
+        namespace: str | None = None,
+        subresource: str | None = None,
+    ) -> Object:
+        """Change an object of a namespace by a merge patch.
+
+        Arguments:
+            resource: what it is.
+            name: which.
+            patch: the merge patch.
+            namespace: where; by default the row's.
+            subresource: such as ``status``.
+        """
+        where = namespace or self.namespace
+        return self.do(
+            lambda: self._running.cluster.client.patch(resource, name, patch, where, subresource=subresource)
+        )
+
+    def delete_pod(self, pod: Mapping[str, Any], *, grace: int | None = None) -> None:
+        """Delete a pod; that it has gone meanwhile is no error.
+
+        Arguments:
+            pod: which.
+            grace: seconds; 0 removes it at once, None leaves it its own.
+        """
+        metadata = pod["metadata"]
+        options: Object = {"preconditions": {"uid": metadata["uid"]}}
+        if grace is not None:
+            options["gracePeriodSeconds"] = grace
+        try:
+            self.do(
+                lambda: self._running.cluster.client.delete(
+                    PODS, metadata["name"], metadata["namespace"], options=options
+                )
+            )
+        except ApiError as error:
+            if error.status not in (404, 409):
+                raise
+
+    def another_namespace(self) -> str:
+        """A second namespace, which goes with the row."""
+        name = f"{self.namespace}-2"
+        self.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        client = self._running.cluster.client
+        self.at_end(lambda: self.do(lambda: client.delete(NAMESPACES, name)))
+        return name
+
+    # The controller
+
+    def stop(self) -> None:
+        """End the controller with SIGTERM; the row, or the next one, starts it again."""
+        self.do(self._running.controller.stop)
+
+    def start(self) -> None:
+        """Start it."""
+        self.do(self._running.controller.start)
+
+    def restart(self) -> None:
+        """Stop it and start it."""
+        self.stop()
+        self.start()
+
+    # Verdicts
+
+    def expect(self, kept: bool, broken: str) -> None:
+        """A promise that no property puts into words.
+
+        Arguments:
+            kept: whether it was kept.
+            broken: the sentence that says what was broken, if it was not.
+
+        Raises:
+            Violation: it was not.
+        """
+        __tracebackhide__ = True
+        if not kept:
+            raise Violation(broken)
+
+    def expect_no_writes(self, entries: list[Entry], what: str) -> None:
+        """The controller wrote none of these.
+
+        Arguments:
+            entries: writes, from `writes`.
+            what: the promise.
+
+        Raises:
+            Violation: it wrote some.
+        """
+        __tracebackhide__ = True
+        self.expect(not entries, f"{what}; but the controller wrote:\n{told(entries)}")
+
+    # How
+
+    def do(self, coro_fn: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Run a coroutine in the portal's loop."""
+        __tracebackhide__ = True
+        return self._running.portal.call(coro_fn, "a step of the row")
+
+    def at_end(self, undo: Callable[[], object]) -> None:
+        """Do something when the row is over, whatever comes of it; the latest is done first."""
+        self._undo.append(undo)
+
+    def close(self) -> None:
+        """The row is over."""
+        with contextlib.ExitStack() as stack:
+            for undo in self._undo:
+                stack.callback(undo)
+
+    def _let_go(self, planted: Object) -> None:
+        metadata = planted["metadata"]
+        try:
+            self.patch(
+                PODS, metadata["name"], {"metadata": {"finalizers": None}}, namespace=metadata["namespace"]
+            )
+        except ApiError as error:
+            if error.status != 404:
+                raise

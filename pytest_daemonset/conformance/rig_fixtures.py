@@ -1,0 +1,32 @@
+"""The fixture of the rows, as a plugin: built on the plugin's private fixtures only, so that nobody's own change it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_daemonset.conformance.rig import Rig
+    from pytest_daemonset.daemonsets.daemonsets import DaemonSets
+    from pytest_daemonset.nodes.nodes import Nodes
+    from pytest_daemonset.observe.scope import Scope
+    from pytest_daemonset.running import Running
+
+
+@pytest.fixture
+def rig(
+    _daemonset_running: Running,
+    _daemonset_scope: Scope,
+    _daemonset_nodes: Nodes,
+    _daemonset_daemonsets: DaemonSets,
+    _daemonset_namespace: str,
+) -> Iterator[Rig]:
+    """The row's hands on the cluster."""
+    from pytest_daemonset.conformance.rig import Rig
+
+    rig = Rig(_daemonset_running, _daemonset_scope, _daemonset_nodes, _daemonset_daemonsets, _daemonset_namespace)
+    yield rig
+    rig.close()

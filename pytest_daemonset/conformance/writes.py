@@ -1,0 +1,108 @@
+"""What the controller under test wrote, read from the cluster's audit log (method M3 of the contract)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_daemonset.errors import Inconclusive
+from pytest_daemonset.kube.audit import WRITES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_daemonset.kube.audit import AuditLog, Entry
+
+UNCOUNTED: Final = frozenset({"events", "leases"})
+"""What a controller may write at any time: its log, and the proof that it leads."""
+
+NUDGED: Final = "revisionHistoryLimit"
+
+
+class WriteLog:
+    """The writes of one identity, such as the controller's.
+
+    Arguments:
+        audit: the cluster's log.
+        user: who the controller is.
+    """
+
+    def __init__(self, audit: AuditLog | None, user: str) -> None:
+        self._audit = audit
+        self.user = user
+
+    @property
+    def audit(self) -> AuditLog:
+        """The log.
+
+        Raises:
+            Inconclusive: the cluster has none.
+        """
+        if self._audit is None:
+            raise Inconclusive("this cluster has no audit log, so it cannot be said who wrote what")
+        return self._audit
+
+    def mark(self) -> int:
+        """This moment, for ``since``."""
+        return self.audit.mark()
+
+    def about(self, namespace: str, name: str, since: int = 0) -> list[Entry]:
+        """What the controller wrote for one set: its object, its pods and its revisions; refused writes too.
+
+        Arguments:
+            namespace: the set's.
+            name: the set's; what it makes is called ``NAME-…``, so no other set's name may begin like that.
+            since: a `mark`.
+        """
+        return [
+            entry
+            for entry in self.audit.entries(namespace=namespace, user=self.user, verbs=WRITES, since=since)
+            if entry.resource not in UNCOUNTED and (entry.name == name or _made_by(entry, name))
+        ]
+
+    def of_pods(self, *uids_or_names: str, namespace: str, since: int = 0) -> list[Entry]:
+        """What the controller wrote to these pods.
+
+        Arguments:
+            uids_or_names: names of pods.
+            namespace: theirs.
+            since: a `mark`.
+        """
+        entries = self.audit.entries(
+            resource="pods", namespace=namespace, user=self.user, verbs=WRITES - {"create"}, since=since
+        )
+        return [entry for entry in entries if entry.name in uids_or_names]
+
+    def unasked(self, namespace: str, name: str, since: int = 0) -> list[Entry]:
+        """What the controller wrote for a set, less its answer to a barrier: the status, after the spec was nudged.
+
+        Arguments: as for `about`.
+        """
+        nudges = [
+            entry.offset
+            for entry in self.audit.entries(
+                resource="daemonsets", namespace=namespace, name=name, verbs=("patch",), since=since
+            )
+            if entry.user != self.user and list(_body(entry).get("spec", ())) == [NUDGED]
+        ]
+        first = min(nudges, default=None)
+        return [
+            entry
+            for entry in self.about(namespace, name, since)
+            if first is None or entry.offset < first or entry.resource != "daemonsets"
+        ]
+
+
+def _made_by(entry: Entry, name: str) -> bool:
+    if entry.name.startswith(f"{name}-"):
+        return True
+    # A refused create has no name yet.
+    return str(_body(entry).get("metadata", {}).get("generateName", "")).startswith(f"{name}-")
+
+
+def _body(entry: Entry) -> Mapping[str, Any]:
+    return entry.request if isinstance(entry.request, dict) else {}
+
+
+def told(entries: list[Entry]) -> str:
+    """Writes, one a line, for a message."""
+    return "\n".join(f"  {entry}" for entry in entries[:20])
