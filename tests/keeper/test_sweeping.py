@@ -37,8 +37,7 @@ def test_processes_and_folders_of_a_killed_keeper_are_swept(client: Start, home:
     assert not lives(one.told["pid"])
     assert not lives(one.told["quiet"])
     assert not Path(one.told["folder"]).exists()
-    # The log of the killed keeper stays for people to read.
-    assert one.left() == [f"keeper-{one.told['keeper']}.log"]
+    assert one.left() == []
 
 
 def test_the_client_of_a_killed_keeper_is_told(home: Path) -> None:
