@@ -70,3 +70,18 @@ def test_every_namespace_has_a_default_service_account_again_and_again() -> None
             assert plane.names("serviceaccounts") == ["default"]
 
     asyncio.run(play())
+
+
+def test_a_namespace_that_leaves_gets_no_service_account_any_more() -> None:
+    async def play() -> None:
+        async with control_plane("service-accounts") as plane:
+            plane.delete("namespaces", "y", namespace="")
+            await plane.settle()
+            plane.api.delete(ME, "serviceaccounts", "y", "default")
+            await plane.settle()
+            assert plane.names("serviceaccounts") == []
+            plane.create("namespaces", {"metadata": {"name": "z"}})
+            await plane.settle()
+            assert plane.api.get("serviceaccounts", "z", "default") is not None
+
+    asyncio.run(play())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from control_plane import ME, ControlPlane, control_plane
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def bound(plane: ControlPlane, name: str, node: str, **more: str) -> None:
+def bound(plane: ControlPlane, name: str, node: str, **more: Any) -> None:
     plane.pod(name, nodeName=node, **more)
 
 
@@ -62,17 +62,20 @@ def test_a_node_that_comes_back_in_time_keeps_its_pods() -> None:
     asyncio.run(play())
 
 
-def test_a_terminating_pod_that_never_got_a_node_goes_at_once() -> None:
+def test_a_pod_that_a_finalizer_holds_is_deleted_once(tmp_path: Path) -> None:
     async def play() -> None:
-        async with control_plane() as plane:
-            plane.pod("held", meta={"finalizers": ["example.com/hold"]})
-            plane.pod("pending")
-            plane.delete("pods", "held")
-            PodCollector(plane.api, quarantine=40).tick(0)
-            # The finalizer still holds it; nobody else is touched.
-            assert plane.names("pods") == ["held", "pending"]
+        async with control_plane(audit=tmp_path / "audit.log") as plane:
+            bound(plane, "held", "gone", meta={"finalizers": ["example.com/hold"]})
+            collector = PodCollector(plane.api, quarantine=0)
+            for now in range(5):
+                collector.tick(now)
+            assert plane.get("pods", "held")["metadata"]["deletionGracePeriodSeconds"] == 0
+            plane.release("pods", "held")
+            assert plane.names("pods") == []
 
     asyncio.run(play())
+    text = (tmp_path / "audit.log").read_text()
+    assert text.count('"verb":"delete"') == 1
 
 
 def test_the_loop_collects_by_itself() -> None:

@@ -25,7 +25,6 @@ _UPDATE_REFUSED = (
 def _default(obj: Object) -> None:
     default_pod(obj["spec"])
     status = obj["status"]
-    status.setdefault("phase", "Pending")
     first = (status.get("podIPs") or [{"ip": ""}])[0]["ip"]
     if status.get("podIP") and status["podIP"] != first:
         status["podIPs"] = [{"ip": status["podIP"]}]

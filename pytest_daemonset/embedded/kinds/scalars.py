@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from datetime import datetime, timezone
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,6 +14,9 @@ from pytest_daemonset.embedded.kinds.quantity import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 class Scalar(NamedTuple):
@@ -65,20 +69,15 @@ def _bytes(value: Any, path: str) -> str:
 def _moment(value: Any, path: str, wanted: str) -> datetime:
     if not isinstance(value, str):
         raise _refuse(value, path, wanted)
-    text = value[:-1] + "+00:00" if value.endswith(("Z", "z")) else value
-    head, dot, tail = text.partition(".")
-    if dot:
-        digits = tail[: len(tail) - len(tail.lstrip("0123456789"))]
-        text = f"{head}.{digits[:6]:0<6}{tail[len(digits) :]}"
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise DecodeError(f'parsing time "{value:.60}" in field {path} as RFC 3339: cannot parse') from None
-    if moment.tzinfo is None or "T" not in text:
+    read = _RFC3339.fullmatch(value)
+    if read is None:
         raise DecodeError(f'parsing time "{value:.60}" in field {path} as RFC 3339: cannot parse')
+    seconds, fraction, zone = read.groups(default="")
     try:
+        # Python 3.10 reads fractions of six digits only, and no "Z".
+        moment = datetime.fromisoformat(f"{seconds}.{fraction[:6]:0<6}{'+00:00' if zone == 'Z' else zone}")
         return moment.astimezone(timezone.utc)
-    except OverflowError:
+    except (ValueError, OverflowError):
         raise DecodeError(f'parsing time "{value:.60}" in field {path}: out of range') from None
 
 

@@ -1,7 +1,8 @@
-"""The pod garbage collector: pods bound to a node that is gone are removed by force, and so are pods that nobody will ever stop.
+"""The pod garbage collector: pods bound to a node that is gone are removed by force.
 
 After kubernetes/pkg/controller/podgc: every period (20 s there) it looks for nodes that have vanished; one that stays away for
 the quarantine (40 s there) loses its pods: each is marked Failed with the condition DisruptionTarget, then deleted.
+What it also does there has nothing to do here: deleted pods that never got a node go at once, and none is kept to be counted.
 """
 
 from __future__ import annotations
@@ -52,12 +53,12 @@ class PodCollector:
             if self._until[name] <= now:
                 for pod in self._api.list("pods", fields={"spec.nodeName": name}):
                     self._end(pod, "PodGC: node no longer exists")
-        for entry in tuple(used.get("", {}).values()):
-            if entry.deleting:
-                self._remove(entry.key[0], entry.key[1])
 
     def _end(self, pod: Object, why: str) -> None:
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+        if pod["metadata"].get("deletionGracePeriodSeconds") == 0:
+            # Only a finalizer still holds it; asking again would change nothing.
+            return
         if pod["status"].get("phase") not in _ENDED:
             condition = {
                 "type": "DisruptionTarget",
@@ -69,8 +70,5 @@ class PodCollector:
             patch = {"status": {"phase": "Failed", "conditions": [condition]}}
             with too_late_is_fine():
                 self._api.patch(POD_GC, "pods", namespace, name, patch, _STRATEGIC, "status")
-        self._remove(namespace, name)
-
-    def _remove(self, namespace: str, name: str) -> None:
         with too_late_is_fine():
             self._api.delete(POD_GC, "pods", namespace, name, {"gracePeriodSeconds": 0})
