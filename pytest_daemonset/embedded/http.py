@@ -149,25 +149,25 @@ class Http:
         if verb is None:
             raise statuses.method_not_allowed()
         if verb in {"get", "list"}:
-            media.check_accept(request.headers.get("Accept", ""))
+            metadata_only = media.wants_metadata(request.headers.get("Accept", ""))
             if verb == "list" and watch.asks_to_watch(query):
-                return await self._watch(request, target, query)
-            return self._read(target, query, verb)
+                return await self._watch(request, target, query, metadata_only)
+            body = self._read(target, query, verb)
+            return _json(200, media.metadata_of(body) if metadata_only else body)
         return await self._write(request, Caller(caller.user, caller.groups, caller.user_agent), target, query, verb)
 
-    def _read(self, target: Target, query: Mapping[str, str], verb: str) -> web.StreamResponse:
+    def _read(self, target: Target, query: Mapping[str, str], verb: str) -> bytes:
         assert target.served is not None  # noqa: S101 - told apart in _route
         if verb == "list":
-            return _json(
-                200, lists.encode(target.served, lists.listing(self._api.store, target.served, target.namespace, query))
-            )
+            found = lists.listing(self._api.store, target.served, target.namespace, query)
+            return lists.encode(target.served, found)
         wanted = lists.resource_version(query.get("resourceVersion", ""))
         if wanted > self._api.store.rv:
             raise statuses.too_new(wanted, self._api.store.rv)
         entry = target.served.table.entries.get((target.namespace, target.name))
         if entry is None:
             raise statuses.not_found(target.group, target.plural, target.name)
-        return _json(200, entry.encoded)
+        return entry.encoded
 
     async def _write(
         self, request: web.BaseRequest, caller: Caller, target: Target, query: Mapping[str, str], verb: str
@@ -198,13 +198,11 @@ class Http:
             response.headers.add("Warning", f"299 - {orjson.dumps(text).decode()}")
         return response
 
-    async def _watch(self, request: web.BaseRequest, target: Target, query: Mapping[str, str]) -> web.StreamResponse:
+    async def _watch(
+        self, request: web.BaseRequest, target: Target, query: Mapping[str, str], metadata_only: bool
+    ) -> web.StreamResponse:
         assert target.served is not None  # noqa: S101 - told apart in _route
         response = web.StreamResponse(headers={"Content-Type": _JSON, "Cache-Control": "no-cache, private"})
-        seconds = query.get("timeoutSeconds", "")
-        ends = asyncio.get_running_loop().time() + (
-            float(seconds) if seconds.isdigit() and int(seconds) else _DEFAULT_WATCH_SECONDS
-        )
         try:
             opened = self._watches.open(target.served, target.namespace, query)
         except statuses.StatusError as refused:
@@ -215,23 +213,26 @@ class Http:
             await response.write(watch.error_frame(refused))
             return response
         opened.on_cut = partial(_cut_off, request)
+        ending = asyncio.get_running_loop().call_later(_watch_seconds(query), opened.close)
         try:
             await response.prepare(request)
-            while not opened.ended:
-                left = ends - asyncio.get_running_loop().time()
-                if left <= 0:
-                    break
-                try:
-                    await asyncio.wait_for(opened.wait(), left)
-                except asyncio.TimeoutError:
-                    break
+            ended = False
+            while not ended:
+                await opened.wait()
+                ended = opened.ended
                 if data := opened.take():
-                    await response.write(data)
+                    await response.write(media.metadata_of_events(data) if metadata_only else data)
         except ConnectionError:
             pass  # the reader is gone: nobody is left to be told
         finally:
+            ending.cancel()
             opened.close()
         return response
+
+
+def _watch_seconds(query: Mapping[str, str]) -> float:
+    said = query.get("timeoutSeconds", "")
+    return float(said) if said.isascii() and said.isdigit() and int(said) else _DEFAULT_WATCH_SECONDS
 
 
 def _cut_off(request: web.BaseRequest) -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 import aiohttp
 import pytest
-from embedded_server import ALICE, config_map, names, pod, serving
+from embedded_server import ALICE, Stream, config_map, names, pod, serving
 
 MAPS = "/api/v1/namespaces/here/configmaps"
 
@@ -209,5 +209,19 @@ def test_a_reader_that_goes_away_is_forgotten():
             await watch.wait()
             assert watch.ended
             assert _watching(server) == []
+
+    _run(scenario)
+
+
+def test_a_watch_of_metadata_tells_no_more():
+    async def scenario():
+        accept = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+        async with serving() as server:
+            server.api.create(ALICE, "configmaps", "here", config_map("a"))
+            async with server._session.get(f"{MAPS}?watch=1", headers={"Accept": accept}) as answer:
+                (event,) = await Stream(answer).take(1)
+            assert event["type"] == "ADDED"
+            assert sorted(event["object"]) == ["apiVersion", "kind", "metadata"]
+            assert event["object"]["kind"] == "PartialObjectMetadata"
 
     _run(scenario)
