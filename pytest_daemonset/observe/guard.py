@@ -92,7 +92,7 @@ class Guard:
         try:
             found = self._observation.portal.call(self._end, f"the end of {self.what}")
         except DaemonSetTestError as poison:
-            found = poison
+            found = self._poisoned(poison)
         self._tell(error, found)
 
     async def __aenter__(self) -> Guard:  # noqa: PYI034  (Self needs Python 3.11)
@@ -112,7 +112,7 @@ class Guard:
         try:
             found = await Handle(self._observation.portal, self._end, f"the end of {self.what}")
         except DaemonSetTestError as poison:
-            found = poison
+            found = self._poisoned(poison)
         self._tell(error, found)
 
     async def finish(self) -> DaemonSetTestError | None:
@@ -145,6 +145,11 @@ class Guard:
     async def _end(self) -> DaemonSetTestError | None:
         """See everything up to now, judge it, and tell what was found."""
         self._ended = True
+        poison = self._observation.portal.poisoned
+        if poison is not None:
+            # Nobody brings events any more, so a fence could only run into its time-out.
+            self._stop_judging()
+            return self._copy() or self._remember(Inconclusive(str(poison)))
         if self._finding is None:
             try:
                 await self._observation.fence(frozenset().union(*(t.cuts.reads for t, _ in self._watches)))
@@ -153,6 +158,10 @@ class Guard:
                 return self._copy() or self._remember(error)
         self._stop_judging()
         return self._copy() or self._missed() or self._unopened()
+
+    def _poisoned(self, poison: DaemonSetTestError) -> DaemonSetTestError:
+        self._ended = True
+        return self._remember(poison)
 
     def _stop_judging(self) -> None:
         for tracker, judge in self._watches:

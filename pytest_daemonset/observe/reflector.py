@@ -81,17 +81,21 @@ class Reflector:
                 problem = self._refused(error)
             except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
                 problem = error
-            if problem is None or (self.progress, self.synced) != before:
-                failing_since, tries = None, 0
-            if problem is None:
+            moved = (self.progress, self.synced) != before
+            if problem is None or moved:
+                failing_since = None
+            if moved:
+                tries = 0
                 continue
-            now = time.monotonic()
-            failing_since = now if failing_since is None else failing_since
-            if now - failing_since > self._patience:
-                raise Inconclusive(
-                    f"the watch of {self.resource.plural} is lost: it failed for {self._patience:g} s, last with "
-                    f"{type(problem).__name__}: {problem}. Is the API server still running?"
-                ) from problem
+            if problem is not None:
+                now = time.monotonic()
+                failing_since = now if failing_since is None else failing_since
+                if now - failing_since > self._patience:
+                    raise Inconclusive(
+                        f"the watch of {self.resource.plural} is lost: it failed for {self._patience:g} s, last with "
+                        f"{type(problem).__name__}: {problem}. Is the API server still running?"
+                    ) from problem
+            # Also after a connection that ended well but brought nothing: a server that ends every watch is not hammered.
             await asyncio.sleep(min(1.0, 0.02 * 2**tries) * random.uniform(0.5, 1.0))  # noqa: S311
             tries += 1
 
