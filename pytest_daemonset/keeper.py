@@ -40,6 +40,7 @@ PREFIX = "pytest-daemonset-"
 
 IN_FLIGHT = 1.0  # seconds from our end until a spawn that was under way must show
 TERM_GRACE = 2.0  # seconds between SIGTERM and SIGKILL
+GIVE_UP = 7 * 24 * 3600.0  # seconds after which a list is dropped that no sweep could do
 KILL_GRACE = 5.0  # seconds until a killed process must be gone
 ANSWER = 30.0  # seconds that the client waits for the program
 
@@ -275,15 +276,16 @@ def _make_home(home: Path) -> None:
         raise KeeperError(f"{home} is not a folder of ours: somebody else put it there; remove it or set TMPDIR")
 
 
-def _write_list(home: Path) -> IO[str]:
+def _write_list(home: Path, parent: int) -> IO[str]:
     # Locked before it gets its name: a sweep takes every list that it can lock for a dead keeper's.
     path = home / f"keeper-{os.getpid()}.list"
     unnamed = path.with_suffix(".new")
     unnamed.unlink(missing_ok=True)
     file = unnamed.open("w", encoding="utf-8")
     fcntl.flock(file, fcntl.LOCK_EX)
-    me = seen(os.getpid())
-    file.write(json.dumps({"keeper": os.getpid(), "started": me.started if me else "", "boot": boot_id()}) + "\n")
+    client = seen(parent)
+    head = {"boot": boot_id(), "client": parent, "client_started": client.started if client else "gone"}
+    file.write(json.dumps(head) + "\n")
     file.flush()
     if path.exists():  # a dead keeper had our pid: its list waits for the sweep under another name
         path.rename(home / f"keeper-{os.getpid()}-{uuid.uuid4().hex}.list")
@@ -292,9 +294,9 @@ def _write_list(home: Path) -> IO[str]:
 
 
 def sweep(home: Path, say: Callable[[str], None]) -> list[str]:
-    """Removes what killed keepers left: every list in `home` that no living keeper has locked.
+    """Removes what killed keepers left: every list in `home` that no living keeper has locked and whose client is dead.
 
-    Returns what could not be done; such a list stays for the next sweep.
+    Returns what could not be done; such a list stays for the next sweep, up to `GIVE_UP`.
     """
     problems = []
     for path in sorted(home.glob("keeper-*.list")):
@@ -309,30 +311,35 @@ def sweep(home: Path, say: Callable[[str], None]) -> list[str]:
                 continue
             if not path.exists():
                 continue
-            say(f"sweeping {path.name}")
             try:
-                left = _replay(file).remove(say)
+                # Cut off in the middle of writing a line: it was never answered, so nothing was made.
+                messages = [json.loads(line) for line in file if line.endswith("\n")]
+                if _client_lives(messages[0]):  # it lost its keeper, not its things; it cleans up by itself
+                    continue
+                say(f"sweeping {path.name}")
+                left = _replay(messages).remove(say)
             except Exception as error:  # noqa: BLE001 (an unreadable list must not hide the others, and must be told)
                 left = [f"{path}: {error!r}"]
                 say(f"NOT DONE: {left[0]}")
             problems += left
-            if not left:
+            if not left or time.time() - path.stat().st_mtime > GIVE_UP:
                 path.unlink()
-                path.with_suffix(".log").unlink(missing_ok=True)  # all that it tells of is gone
+                path.with_suffix(".log").unlink(missing_ok=True)  # it tells of nothing any more
     return problems
 
 
-def _replay(file: IO[str]) -> Ledger:
+def _client_lives(head: dict[str, Any]) -> bool:
+    if head["boot"] != boot_id():
+        return False
+    row = seen(head["client"])
+    return row is not None and not row.zombie and row.started == head["client_started"]
+
+
+def _replay(messages: list[dict[str, Any]]) -> Ledger:
     ledger = Ledger()
-    boot = ""
-    for number, line in enumerate(file):
-        if not line.endswith("\n"):  # cut off in the middle of writing: it was never answered, so nothing was made
-            break
-        message = json.loads(line)
-        if number == 0:
-            boot = message["boot"]
-        else:
-            ledger.take(message)
+    for message in messages[1:]:
+        ledger.take(message)
+    boot = messages[0]["boot"]
     if boot != boot_id():  # the machine was started anew: no process is left, and pids mean something else
         ledger.entries = {key: entry for key, entry in ledger.entries.items() if entry.kind != "process"}
     return ledger
@@ -379,7 +386,7 @@ def _run(home: Path, parent: int) -> int:
     os.umask(0o077)
     _make_home(home)
     log = home / f"keeper-{os.getpid()}.log"
-    with log.open("w", encoding="utf-8") as log_file, _write_list(home) as written:
+    with log.open("w", encoding="utf-8") as log_file, _write_list(home, parent) as written:
         os.dup2(log_file.fileno(), 2)
 
         def say(text: str) -> None:
@@ -411,10 +418,10 @@ def _run(home: Path, parent: int) -> int:
         if not left:
             (home / f"keeper-{os.getpid()}.list").unlink()
         sweeping.join()
-    if left or problems:
-        return 1
-    log.unlink()
-    return 0
+    if not left and not problems:
+        log.unlink()
+    # What an earlier session left is no fault of this one: it is in the log, and the next one tries again.
+    return 1 if left else 0
 
 
 # -- the client --

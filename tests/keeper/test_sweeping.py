@@ -64,7 +64,7 @@ def test_after_another_boot_folders_are_swept_and_processes_left_alone(
     folder = tmp_path / "pytest-daemonset-old"
     folder.mkdir()
     lines = [
-        {"keeper": 1, "started": "1", "boot": "another"},
+        {"client": os.getpid(), "client_started": "1", "boot": "another"},
         {"do": "started", "kind": "folder", "name": str(folder), "details": {}},
         {"do": "started", "kind": "process", "name": "p", "details": {"cookie": "cookie-1"}},
     ]
@@ -78,7 +78,7 @@ def test_a_list_that_was_cut_off_in_the_middle_of_a_line_is_swept_up_to_there(ho
     home.mkdir()
     folder = tmp_path / "pytest-daemonset-cut"
     folder.mkdir()
-    head = json.dumps({"keeper": 1, "started": "1", "boot": module.boot_id()})
+    head = json.dumps({"client": os.getpid(), "client_started": "1", "boot": module.boot_id()})
     told = json.dumps({"do": "started", "kind": "folder", "name": str(folder), "details": {}})
     (home / "keeper-1.list").write_text(f"{head}\n{told}\n{told[:20]}")
     assert sweep(home, lambda _text: None) == []
@@ -89,11 +89,41 @@ def test_a_list_that_was_cut_off_in_the_middle_of_a_line_is_swept_up_to_there(ho
 def test_what_cannot_be_removed_is_told_and_its_list_stays(home: Path) -> None:
     home.mkdir()
     (home / "keeper-1.list").write_text("no json\n")
-    keeper = Keeper(home)
-    with pytest.raises(KeeperError, match="could not remove"):
-        keeper.close()
+    with Keeper(home) as keeper:
+        pass
     assert "NOT DONE" in Path(keeper.log).read_text()
     assert (home / "keeper-1.list").exists()
+
+
+def test_a_list_that_no_sweep_can_do_is_dropped_in_the_end(home: Path) -> None:
+    home.mkdir()
+    (home / "keeper-1.list").write_text("no json\n")
+    os.utime(home / "keeper-1.list", (0, 0))
+    assert len(sweep(home, lambda _text: None)) == 1
+    assert list(home.iterdir()) == []
+
+
+def test_what_this_session_left_and_cannot_be_removed_is_an_error(home: Path, tmp_path: Path) -> None:
+    keeper = Keeper(home)
+    folder = keeper.make_folder("odd", inside=tmp_path)
+    folder.rmdir()
+    folder.write_text("a file where a folder was told")
+    with pytest.raises(KeeperError, match=r"ended with 1; see .*\.log"):
+        keeper.close()
+    assert f"NOT DONE: folder {folder}" in Path(keeper.log).read_text()
+
+
+def test_what_a_living_client_has_is_not_swept_although_its_keeper_was_killed(client: Start, home: Path) -> None:
+    one = client("made = child(); tell(pid=made.pid)")
+    os.kill(one.told["keeper"], signal.SIGKILL)
+    wait_until_gone(one.told["keeper"])
+    said: list[str] = []
+    assert sweep(home, said.append) == []
+    assert said == []
+    assert lives(one.told["pid"])
+    one.end()
+    assert sweep(home, said.append) == []
+    assert not lives(one.told["pid"])
 
 
 def test_without_proc_processes_are_found_by_ps(client: Start, monkeypatch: pytest.MonkeyPatch) -> None:
