@@ -6,10 +6,9 @@ takes nothing from under them.
 
 from __future__ import annotations
 
+import os
 import re
 import time
-import uuid
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,16 +29,26 @@ if TYPE_CHECKING:
     from pytest_daemonset.running import Running
 
 
-@dataclass
 class Run:
-    """What one pytest process was told, and what it has running."""
+    """What one pytest process was told, and what it has running.
 
-    cluster_config: ClusterConfig
-    controller_config: ControllerConfig
-    history: Path | None = None
-    running: Running | None = None
-    item: pytest.Item | None = None
-    closing: list[str] = field(default_factory=list)
+    Arguments:
+        cluster_config: the cluster of the options.
+        controller_config: the controller of the options.
+        history: where histories of failed tests are kept; None for nowhere.
+    """
+
+    # No dataclass: making one costs a millisecond of every pytest start, whether or not a test uses the plugin.
+
+    def __init__(
+        self, cluster_config: ClusterConfig, controller_config: ControllerConfig, history: Path | None = None
+    ) -> None:
+        self.cluster_config = cluster_config
+        self.controller_config = controller_config
+        self.history = history
+        self.running: Running | None = None
+        self.item: pytest.Item | None = None
+        self.closing: list[str] = []
 
     @classmethod
     def configured(cls, options: Mapping[str, str]) -> Run:
@@ -197,7 +206,7 @@ def _daemonset_namespace(
     from pytest_daemonset.kube.resources import NAMESPACES
 
     stem = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:40].strip("-")
-    name = f"{stem or 'test'}-{uuid.uuid4().hex[:6]}"
+    name = f"{stem or 'test'}-{os.urandom(3).hex()}"
     portal, client = _daemonset_running.portal, _daemonset_running.cluster.client
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     portal.call(lambda: client.create(NAMESPACES, body), f"creation of namespace {name}")
