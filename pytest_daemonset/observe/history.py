@@ -100,9 +100,12 @@ class History:
         return tuple(r for r in self._records if isinstance(r, Mark) and r.what is What.GAP)
 
     def append(self, record: Record) -> None:
-        """Add what just arrived; a bookmark takes the place of the bookmark before it if nothing came between."""
+        """Add what just arrived.
+
+        A mark of progress takes the place of the one before it if nothing of its kind came between.
+        """
         place = self._trailing.get(record.kind)
-        if isinstance(record, Mark) and record.what is What.PROGRESS:
+        if isinstance(record, Mark) and record.what in (What.PROGRESS, What.FENCE):
             if place is not None:
                 self._records[place] = record
                 return

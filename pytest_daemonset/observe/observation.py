@@ -163,11 +163,6 @@ class Observation:
         """Let everybody who waits for a change look again: somebody new is waiting for something."""
         self._signal.fire()
 
-    async def seen(self, kind: str, wanted: Callable[[Mapping[str, object]], bool]) -> None:
-        """Returns when an object of a kind, as last seen, is as wanted; without a time-out of its own."""
-        while not any(wanted(object_) for object_ in self.reflectors[kind].known.values()):
-            await self.changed()
-
     def barrier_passed(self, since: int, note: str) -> None:
         """Record that the controller has run after everything up to a version, and tell every reaction."""
         highest = max(max(reflector.progress, reflector.fenced) for reflector in self.reflectors.values())

@@ -111,7 +111,7 @@ class Reflector:
         if not self.synced and self._watch_list and error.status in (400, 422):
             self._watch_list = False
             return None
-        if error.status == 429 or error.status >= 500:
+        if error.status == 429 or (error.status >= 500 and error.status != 501):
             return error
         raise Inconclusive(f"{self.resource.plural} cannot be watched: {error}") from error
 

@@ -6,11 +6,15 @@ import asyncio
 import signal
 import threading
 import traceback
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+from scripted_api import World
 
+from pytest_daemonset.contract import at_most_one_pod_per_node
 from pytest_daemonset.errors import Inconclusive, UsageError, Violation
+from pytest_daemonset.observe import notes
 from pytest_daemonset.observe.portal import Portal
 from pytest_daemonset.observe.scope import Scope
 from pytest_daemonset.observe.signals import Signal, until
@@ -129,6 +133,25 @@ def test_what_was_never_awaited_or_entered_is_told_with_its_line(portal: Portal)
     scope.handle(three, "join of node w3")
     with pytest.raises(UsageError, match=rf"join of node w3: never awaited.*{__file__}:\d+"):
         scope.close()
+
+
+def test_a_guard_that_was_never_entered_is_told_with_its_line() -> None:
+    with World() as world:
+        world.watched.always(at_most_one_pod_per_node)
+        with pytest.raises(UsageError, match=rf"always\(at_most_one_pod_per_node\): never entered.*{__file__}:\d+"):
+            world.scope.close()
+
+
+def test_a_note_is_printed_on_pythons_without_notes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notes, "sys", SimpleNamespace(version_info=(3, 10, 0)))
+    for error, text in (
+        (ValueError("mine"), "mine\nAlso"),
+        (ValueError(), "\nAlso"),
+        (OSError(2, "no file"), "no file"),
+    ):
+        notes.add_note(error, "Also")
+        assert text in str(error)
+        assert error.__notes__ == ["Also"]
 
 
 def test_what_a_failed_test_did_not_come_to_await_is_not_told(portal: Portal) -> None:
