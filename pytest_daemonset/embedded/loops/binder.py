@@ -58,7 +58,7 @@ class Binder:
     def start(self) -> None:
         """Learn what is there already."""
         for node in self._api.list("nodes"):
-            self._places[node["metadata"]["name"]] = _place(node)
+            self._places[node["metadata"]["name"]] = place_of(node)
         for pod in self._api.list("pods", fields={"spec.nodeName": ""}):
             self._pod(pod)
 
@@ -76,7 +76,7 @@ class Binder:
         if change.type == DELETED:
             self._places.pop(name, None)
             return
-        place = _place(change.object)
+        place = place_of(change.object)
         if self._places.get(name) == place:
             return
         self._places[name] = place
@@ -120,10 +120,7 @@ class Binder:
 
     def _fits(self, spec: Object, name: str) -> bool:
         place = self._places.get(name)
-        if place is None or not admits(spec, {"metadata": {"name": name, "labels": place.labels}}):
-            return False
-        tolerations = spec.get("tolerations", ())
-        return all(tolerated(taint, tolerations) for taint in place.taints if taint["effect"] in _REPELLING)
+        return place is not None and fits(spec, name, place)
 
     def _say_unschedulable(self, key: Key, pod: Object) -> None:
         conditions = pod["status"].get("conditions", ())
@@ -141,7 +138,16 @@ class Binder:
             self._api.patch(SCHEDULER, "pods", key[0], key[1], patch, _STRATEGIC, "status")
 
 
-def _place(node: Object) -> Place:
+def fits(spec: Object, name: str, place: Place) -> bool:
+    """Whether a pod may go to a node: its node selector and affinity admit it, and it tolerates what repels."""
+    if not admits(spec, {"metadata": {"name": name, "labels": place.labels}}):
+        return False
+    tolerations = spec.get("tolerations", ())
+    return all(tolerated(taint, tolerations) for taint in place.taints if taint["effect"] in _REPELLING)
+
+
+def place_of(node: Object) -> Place:
+    """Read what of a node decides; a cordoned node repels even before anybody has put the taint on it."""
     taints = node["spec"].get("taints", [])
     if node["spec"].get("unschedulable") and not any(each["key"] == UNSCHEDULABLE for each in taints):
         taints = [*taints, {"key": UNSCHEDULABLE, "effect": "NoSchedule"}]
