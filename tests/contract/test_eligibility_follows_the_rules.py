@@ -351,3 +351,17 @@ def test_an_explanation_refuses_what_is_no_daemonset_or_no_node() -> None:
         explain({"kind": "Pod", "spec": {}}, [])
     with pytest.raises(UsageError, match=r"item 1 has no metadata\.name"):
         explain({"spec": {"template": {}}}, [node(), {"metadata": {}}])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "parsed"),
+    [
+        ("k" * 63, "v" * 63, True),
+        ("k" * 64, "v", False),
+        ("k", "v" * 64, False),
+        ("p" * 253 + "/k", "v", True),
+        ("p" * 254 + "/k", "v", False),
+    ],
+)
+def test_keys_and_values_have_a_longest_length(key: str, value: str, parsed: bool) -> None:
+    assert may_start(node(), required(expression(key, "NotIn", value))).truth is parsed

@@ -683,3 +683,24 @@ def test_a_condition_is_found_wherever_it_stands() -> None:
     assert goal.verdict.answer is BROKEN
     world.edit("Pod", "a-x", status={"conditions": conditions})
     assert goal.verdict.answer is HOLDS
+
+
+def test_a_wrongly_owned_pod_that_goes_takes_its_fault_along() -> None:
+    world = running("a")
+    guard = world.judge(owned)
+    world.pod("a-x", "a", references=[world.reference(kind="ReplicaSet")])
+    assert guard.verdict.answer is BROKEN
+    world.remove("Pod", "a-x")
+    assert guard.verdict.answer is HOLDS
+
+
+@pytest.mark.parametrize(
+    "property_",
+    [one_pod_per_node, ready, garbage_collected, never_replaced_early, no_pod_for_an_ineligible_node, owned],
+)
+def test_a_pod_that_comes_is_judged_and_relevant(property_: Property) -> None:
+    world = running("a")
+    judgement = world.judge(property_)
+    relevant, judged_before = judgement.relevant, judgement.judged
+    world.pod("a-x", "a")
+    assert (judgement.relevant, judgement.judged) == (relevant + 1, judged_before + 1)

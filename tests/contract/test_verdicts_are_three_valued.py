@@ -240,3 +240,10 @@ def test_a_verdict_reads_as_answer_and_reasons() -> None:
     verdict = Verdict(BROKEN, [Reason("a has two pods", "a")])
     assert str(verdict) == "broken\n  a has two pods"
     assert repr(verdict) == "<Verdict broken>"
+
+
+def test_an_unknown_alternative_tells_its_broken_parts_too() -> None:
+    verdict = (Fixed(UNKNOWN) | Fixed(BROKEN)).judging(World().state).verdict
+    assert [str(reason) for reason in verdict.reasons] == ["it is unknown", "it is broken"]
+    verdict = (Fixed(UNKNOWN) & Fixed(HOLDS)).judging(World().state).verdict
+    assert [str(reason) for reason in verdict.reasons] == ["it is unknown"]
