@@ -56,8 +56,10 @@ async def fence(
     """
     try:
         version = await _head(client, reflector)
-        if await until(lambda: _beyond(reflector, version), changed, constants.bookmark):
+        # Where bookmarks are rare, waiting for one each time would only make every fence slower.
+        if await until(lambda: _beyond(reflector, version), changed, constants.bookmark if reflector.prompt else 0.0):
             return version
+        reflector.prompt = False
         listed = await client.list(reflector.resource, reflector.namespace, metadata_only=True)
         version = int(listed["metadata"]["resourceVersion"])
         items: dict[str, int] = {

@@ -34,7 +34,8 @@ KINDS: Final[Mapping[str, Resource]] = {
     REVISION: CONTROLLER_REVISIONS,
 }
 
-_FIRST_FENCE: Final = 0.05  # seconds that somebody may wait for a kind before a fence is asked for
+_FIRST_FENCE: Final = 0.05  # seconds that somebody may wait for a bookmark before a fence is asked for
+_GATHERING: Final = 0.01  # the same where no bookmark is to be expected: what comes together is fenced together
 _SLOWEST_FENCE: Final = 1.0
 
 
@@ -189,13 +190,14 @@ class Observation:
 
     async def _pace(self) -> None:
         """Ask for a fence when a judge waits for a kind that is silent; woken by events, and never in a hurry."""
-        delay = _FIRST_FENCE
+        delay = 0.0
         while True:
             lagging = self._lagging()
             if not lagging:
                 await self.changed()
                 continue
-            await asyncio.sleep(delay)
+            prompt = any(self.reflectors[kind].prompt for kind in lagging)
+            await asyncio.sleep(max(delay, _FIRST_FENCE if prompt else _GATHERING))
             still = self._lagging() & lagging
             if still:
                 began = time.monotonic()
@@ -205,9 +207,9 @@ class Observation:
                     # Not the last word: whoever waits has a time-out, and a watch that stays lost poisons by itself.
                     logging.getLogger(__name__).warning("%s", error)
                 # At most a third of the time goes into fences, however busy the cluster is.
-                delay = min(_SLOWEST_FENCE, max(_FIRST_FENCE, 2 * (time.monotonic() - began)))
+                delay = min(_SLOWEST_FENCE, 2 * (time.monotonic() - began))
             else:
-                delay = _FIRST_FENCE
+                delay = 0.0
 
     def _lagging(self) -> frozenset[str]:
         return frozenset(kind for tracker in self._trackers.values() for kind in tracker.cuts.lagging(tracker.wanted()))

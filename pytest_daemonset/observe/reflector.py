@@ -58,6 +58,7 @@ class Reflector:
         self.progress = -1
         self.fenced = -1  # progress that a fence proved; never resumed from, as it is no place in the stream
         self.synced = False
+        self.prompt = True  # whether bookmarks come fast enough to wait for
         self._client = client
         self._emit = emit
         self._patience = patience
@@ -147,6 +148,7 @@ class Reflector:
         version = _version(object_)
         self.progress = max(self.progress, version)
         if type_ == "BOOKMARK":
+            self.prompt = True
             self._mark(What.PROGRESS, version)
             return
         if type_ == DELETED:
