@@ -51,12 +51,15 @@ class Barrier:
         """Return when the controller has provably run after everything that the test wrote before.
 
         Raises:
-            Inconclusive: it did not show that it did, or there is no DaemonSet any more.
+            Inconclusive: it did not show that it did, there is no DaemonSet any more, or the cluster refused a step.
         """
-        since = await self._observation.client.wrote_until_now(NODES)
-        if self._sentinel and self._observation.nodes:
-            await self._pass_sentinel()
-        await self._pass_generation()
+        try:
+            since = await self._observation.client.wrote_until_now(NODES)
+            if self._sentinel and self._observation.nodes:
+                await self._pass_sentinel()
+            await self._pass_generation()
+        except ApiError as error:
+            raise Inconclusive(f"{self._subject}: no barrier: the cluster refused one of its steps: {error}") from error
         await self._observation.fence()
         self._observation.barrier_passed(since, f"the controller ran after version {since}")
 

@@ -90,6 +90,17 @@ def test_a_set_that_is_gone_passes_no_barrier() -> None:
             world.watched.barrier().wait()
 
 
+def test_a_step_that_the_cluster_refuses_is_no_verdict_and_leaves_nothing_behind() -> None:
+    with World() as world:
+        world.node("w1")
+        Controller(world)
+        world.api.hold("nodes")
+        world.api.remove("nodes", "w1")
+        with pytest.raises(Inconclusive, match=r"refused one of its steps.*nodes/w1"):
+            world.watched.barrier().wait()
+        assert [name for _, name in world.api.objects["daemonsets"]] == ["agent"]
+
+
 def test_a_barrier_reaches_the_guards() -> None:
     with World() as world:
         world.node("w1")

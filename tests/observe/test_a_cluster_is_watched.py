@@ -224,13 +224,14 @@ def test_a_dropped_connection_is_resumed_and_misses_nothing() -> None:
         assert not world.observation.history.gaps
 
 
-def test_a_watch_that_dies_in_the_middle_makes_the_test_an_error() -> None:
+@pytest.mark.parametrize("status", [403, 501])
+def test_a_watch_that_dies_in_the_middle_makes_the_test_an_error(status: int) -> None:
     with World() as world:
         world.node("w1")
         world.pod("w1")
         with pytest.raises(Inconclusive, match="pods cannot be watched"):
             with world.watched.always(at_most_one_pod_per_node):
-                world.api.broken["pods"] = 403
+                world.api.broken["pods"] = status
                 world.api.drop("pods")
                 world.watched.eventually(pod_on("w2"), within=60).wait()
         with pytest.raises(Inconclusive, match="pods cannot be watched"):
