@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_daemonset.contract.events import DAEMONSET, NODE, POD
 from pytest_daemonset.contract.judging import Finding, FindingsJudgement
@@ -165,28 +165,10 @@ class NeverWithoutAPod(Invariant):
         return _WholeJudgement(state, self.reads, complaint)
 
 
-def pods_made(number: int) -> Goal:
-    """The set owns at least so many pods, wherever they are.
-
-    Arguments:
-        number: how many.
-    """
-
-    def complaint(state: State) -> str | None:
-        return None if len(state.owned) >= number else f"{state.subject} has {len(state.owned)} pods"
-
-    return StateGoal(f"pods_made({number})", complaint)
+def _unserved(state: State) -> str | None:
+    missing = sorted(node for node in state.eligible if not state.active_on(node))
+    return f"no active pod on {', '.join(missing)}" if missing else None
 
 
-def nodes_known(*names: str) -> Goal:
-    """The nodes are there.
-
-    Arguments:
-        names: theirs.
-    """
-
-    def complaint(state: State) -> str | None:
-        missing = sorted(set(names) - set(state.nodes))
-        return f"no node {', '.join(missing)}" if missing else None
-
-    return StateGoal("nodes_known", complaint, (NODE,))
+every_eligible_node_served: Final = StateGoal("every_eligible_node_served", _unserved, (NODE, POD, DAEMONSET))
+"""Every eligible node has an active pod, whatever other nodes have: the liveness half of a row that has two."""

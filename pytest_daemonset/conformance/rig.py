@@ -20,7 +20,7 @@ from pytest_daemonset.kube.errors import ApiError
 from pytest_daemonset.kube.resources import NAMESPACES, NODES, PODS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
 
     from pytest_daemonset.contract import Property
     from pytest_daemonset.daemonsets.daemonsets import DaemonSets
@@ -115,11 +115,19 @@ class Rig:
         where = (namespace or self.namespace) if resource.namespaced else None
         return self.do(lambda: self._running.cluster.client.create(resource, body, where))
 
+    def dry_run(self, resource: Resource, body: Mapping[str, Any]) -> Object:
+        """What the API server would make of an object of the row's namespace, without making it.
+
+        Arguments: as for `create`.
+        """
+        path = resource.path(self.namespace)
+        return self.do(lambda: self._running.cluster.client.request("POST", path, body, query={"dryRun": "All"}))
+
     def plant(self, pod: Mapping[str, Any], namespace: str | None = None) -> Object:
         """Plant a pod; see `manifests.pod`."""
         planted = self.create(PODS, pod, namespace)
         if planted["metadata"].get("finalizers"):
-            self.at_end(lambda: self._let_go(planted))
+            self.at_end(lambda: self.strip_finalizers([planted]))
         return planted
 
     def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
@@ -251,12 +259,16 @@ class Rig:
             for undo in self._undo:
                 stack.callback(undo)
 
-    def _let_go(self, planted: Object) -> None:
-        metadata = planted["metadata"]
-        try:
-            self.patch(
-                PODS, metadata["name"], {"metadata": {"finalizers": None}}, namespace=metadata["namespace"]
-            )
-        except ApiError as error:
-            if error.status != 404:
-                raise
+    def strip_finalizers(self, pods: Iterable[Mapping[str, Any]]) -> None:
+        """Let pods go that finalizers keep.
+
+        Arguments:
+            pods: which; those that have gone are no error.
+        """
+        for pod in pods:
+            name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+            try:
+                self.patch(PODS, name, {"metadata": {"finalizers": None}}, namespace=namespace)
+            except ApiError as error:
+                if error.status != 404:
+                    raise

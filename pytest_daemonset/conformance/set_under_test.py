@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_daemonset.contract import State, no_pod_for_an_ineligible_node, one_pod_per_node
 from pytest_daemonset.contract.events import ADDED, DELETED, POD
 from pytest_daemonset.contract.verdicts import HOLDS, UNKNOWN
 from pytest_daemonset.contract.views import Pod
@@ -87,6 +88,18 @@ class SetUnderTest:
             if verdict.answer is not HOLDS:
                 raise Violation(f"{self.daemonset.subject}: {one.name} was broken:{reasons}")
 
+    def only_on_eligible_nodes(self) -> None:
+        """After a barrier: no pod was ever made for a node that was not eligible, and the placement is right.
+
+        Raises:
+            Violation: not so.
+        """
+        __tracebackhide__ = True
+        self.barrier()
+        if self.made():
+            self.throughout(no_pod_for_an_ineligible_node)
+        self.eventually(one_pod_per_node)
+
     # Done to it
 
     def update(self, change: Change) -> None:
@@ -136,6 +149,13 @@ class SetUnderTest:
     def uids(self) -> dict[str, str]:
         """The UIDs of its active pods, by node."""
         return {Pod(one).target or "": one["metadata"]["uid"] for one in self.pods() if Pod(one).active}
+
+    def state(self) -> State:
+        """Nodes, pods, set and revisions as they are now."""
+        state = State(self.daemonset.subject)
+        for event in self.history().events:
+            state.apply(event)
+        return state
 
     def history(self) -> History:
         """All that was seen in its namespace, up to now."""

@@ -59,18 +59,18 @@ class WriteLog:
             if entry.resource not in UNCOUNTED and (entry.name == name or _made_by(entry, name))
         ]
 
-    def of_pods(self, *uids_or_names: str, namespace: str, since: int = 0) -> list[Entry]:
-        """What the controller wrote to these pods.
+    def to_pods(self, *names: str, namespace: str, since: int = 0) -> list[Entry]:
+        """What the controller wrote to these pods, less their creation.
 
         Arguments:
-            uids_or_names: names of pods.
+            names: of the pods.
             namespace: theirs.
             since: a `mark`.
         """
         entries = self.audit.entries(
             resource="pods", namespace=namespace, user=self.user, verbs=WRITES - {"create"}, since=since
         )
-        return [entry for entry in entries if entry.name in uids_or_names]
+        return [entry for entry in entries if entry.name in names]
 
     def unasked(self, namespace: str, name: str, since: int = 0) -> list[Entry]:
         """What the controller wrote for a set, less its answer to a barrier: the status, after the spec was nudged.
