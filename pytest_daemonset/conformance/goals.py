@@ -101,6 +101,50 @@ def only_pod_on(node: str, name: str) -> Goal:
     return StateGoal(f"only_pod_on({node}, {name})", complaint)
 
 
+def one_left_on(node: str) -> Goal:
+    """The set has one pod on the node, and that one is active.
+
+    Arguments:
+        node: its name.
+    """
+
+    def complaint(state: State) -> str | None:
+        there = sorted(pod.name for pod in state.owned_on(node))
+        if len(there) == len(state.active_on(node)) == 1:
+            return None
+        return f"{node} has {', '.join(there) or 'no pod'} instead of one pod"
+
+    return StateGoal(f"one_left_on({node})", complaint)
+
+
+def going_or_gone(uid: str) -> Goal:
+    """A pod of the set is terminating, or not there any more.
+
+    Arguments:
+        uid: the pod's.
+    """
+
+    def complaint(state: State) -> str | None:
+        pod = state.pods.get(uid)
+        return None if pod is None or pod.terminating else f"nobody has deleted {pod.name} on {pod.target}"
+
+    return StateGoal("going_or_gone", complaint)
+
+
+def running_on(node: str) -> Goal:
+    """The set's pod on the node is Running, whether Ready or not.
+
+    Arguments:
+        node: its name.
+    """
+
+    def complaint(state: State) -> str | None:
+        phases = [pod.phase for pod in state.active_on(node)]
+        return None if phases == ["Running"] else f"pods on {node} are {', '.join(phases) or 'not there'}, not Running"
+
+    return StateGoal(f"running_on({node})", complaint)
+
+
 def adopted(*uids: str) -> Goal:
     """These pods are the set's.
 
