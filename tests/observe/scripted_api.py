@@ -38,6 +38,7 @@ class ScriptedApi:
         self.log: dict[str, list[tuple[int, str, dict[str, Any]]]] = {plural: [] for plural in KINDS}
         self.oldest: dict[str, int] = dict.fromkeys(KINDS, 0)  # versions below are answered with 410
         self.held: set[str] = set()  # kinds whose watches get nothing
+        self.held_until_listed: set[str] = set()  # kinds that are let go when somebody lists them
         self.bookmarks = True
         self.watch_list = True
         self.broken: dict[str, int] = {}  # kinds whose requests are answered with this status
@@ -177,6 +178,10 @@ class ScriptedApi:
 
     async def _list(self, request: web.Request, plural: str) -> web.Response:
         items = list(self.objects[plural].values())
+        if plural in self.held_until_listed:
+            self.held_until_listed.discard(plural)
+            self.held.discard(plural)
+            self.changed.fire()
         items = items[: int(request.query.get("limit") or len(items))]
         return web.json_response(
             {"kind": f"{KINDS[plural]}List", "metadata": {"resourceVersion": str(self.version)}, "items": items}

@@ -134,6 +134,8 @@ def test_a_violation_just_before_the_end_of_the_block_is_seen() -> None:
             world.node("w1")
             world.pod("w1")
             with pytest.raises(Violation, match="w1"), world.watched.always(at_most_one_pod_per_node):
+                world.api.hold("pods")
+                world.api.held_until_listed.add("pods")
                 world.pod("w1", "excess")
                 world.api.remove("pods", "excess")
 
