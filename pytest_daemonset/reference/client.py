@@ -9,7 +9,7 @@ import aiohttp
 import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
     from types import TracebackType
 
     from typing_extensions import Self
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 USER_AGENT = "pytest-daemonset-reference"
 STRATEGIC = "application/strategic-merge-patch+json"
+_LAST_ANSWER = 1.0
+_TLS_END = 0.1
 
 Body = dict[str, Any]
 
@@ -66,6 +68,8 @@ class Client:
     ) -> None:
         await self._session.close()
         await self._watches.close()
+        # aiohttp before 4 does not wait until TLS connections have ended; its documentation asks for a pause here.
+        await asyncio.sleep(_TLS_END)
 
     def _open(self, connections: int) -> aiohttp.ClientSession:
         headers = {"User-Agent": USER_AGENT, "Accept": "application/json"}
@@ -95,17 +99,26 @@ class Client:
             ApiError: any answer of 400 or above, or none at all (status 0).
         """
         data, headers = (None, None) if body is None else (orjson.dumps(body), {"Content-Type": content})
+        url = self._access.server + path
+        exchange = asyncio.ensure_future(self._exchange(method, url, data=data, params=query, headers=headers))
         try:
-            async with self._session.request(
-                method, self._access.server + path, data=data, params=query, headers=headers
-            ) as answer:
-                raw = await answer.read()
+            status, raw = await asyncio.shield(exchange)
         except (aiohttp.ClientError, asyncio.TimeoutError) as error:
             raise ApiError(0, type(error).__name__, f"{method} {path}: {error}") from error
-        if answer.status >= 400:
-            raise _refusal(answer.status, raw)
+        except asyncio.CancelledError:
+            # A write under way is let finish: cut off, nobody would know whether it was stored.
+            await asyncio.wait([exchange], timeout=_LAST_ANSWER)
+            exchange.cancel()
+            await asyncio.gather(exchange, return_exceptions=True)
+            raise
+        if status >= 400:
+            raise _refusal(status, raw)
         result: Body = orjson.loads(raw)
         return result
+
+    async def _exchange(self, method: str, url: str, **more: Any) -> tuple[int, bytes]:
+        async with self._session.request(method, url, **more) as answer:
+            return answer.status, await answer.read()
 
     async def get(self, path: str, **query: str) -> Body:
         """Read one object, or one page of a list."""
@@ -131,7 +144,7 @@ class Client:
         """
         return await self.request("DELETE", path, {"apiVersion": "v1", "kind": "DeleteOptions", **options})
 
-    async def watch(self, path: str, resource_version: str, seconds: int) -> AsyncIterator[list[Body]]:
+    async def watch(self, path: str, resource_version: str, seconds: int) -> AsyncGenerator[list[Body], None]:
         """The events of a collection since a resourceVersion, in the batches in which they arrive, until the server ends it.
 
         Args:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pytest_daemonset.reference.client import ApiError, Client
@@ -121,13 +122,15 @@ class Reflector:
     async def _watch(self, version: str) -> str | None:
         """Watch once; returns where to go on, or None when only a new list helps."""
         try:
-            async for events in self._client.watch(self._path, version, random.randint(300, 600)):  # noqa: S311
-                good = [event for event in events if event["type"] != "ERROR"]
-                self._store.apply(good)
-                version = good[-1]["object"]["metadata"]["resourceVersion"] if good else version
-                if len(good) < len(events):
-                    log.info("%s: the watch ended: %s", self._path, events[len(good)]["object"].get("message"))
-                    return None
+            async with aclosing(self._client.watch(self._path, version, random.randint(300, 600))) as watch:  # noqa: S311
+                async for events in watch:
+                    good = [event for event in events if event["type"] != "ERROR"]
+                    self._store.apply(good)
+                    version = good[-1]["object"]["metadata"]["resourceVersion"] if good else version
+                    if len(good) < len(events):
+                        told = next(event["object"] for event in events if event["type"] == "ERROR")
+                        log.info("%s: the watch ended: %s", self._path, told.get("message"))
+                        return None
         except ApiError as error:
             if error.status == 410:
                 return None

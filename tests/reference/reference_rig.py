@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -145,19 +145,21 @@ class World:
         listed = await self.client.get(PATHS[kind])
         self.objects[kind] = {o["metadata"]["uid"]: o for o in listed["items"]}
         self.listed[kind].set()
-        async for events in self.client.watch(PATHS[kind], listed["metadata"]["resourceVersion"], 600):
-            for event in events:
-                uid = event["object"]["metadata"].get("uid")
-                self.progress[kind] = int(event["object"]["metadata"]["resourceVersion"])
-                if event["type"] == "BOOKMARK":
-                    continue
-                self.events.append((event["type"], kind, event["object"]))
-                if event["type"] == "DELETED":
-                    self.objects[kind].pop(uid, None)
-                else:
-                    self.objects[kind][uid] = event["object"]
-            async with self._changed:
-                self._changed.notify_all()
+        version = listed["metadata"]["resourceVersion"]
+        async with aclosing(self.client.watch(PATHS[kind], version, 600)) as watch:
+            async for events in watch:
+                for event in events:
+                    uid = event["object"]["metadata"].get("uid")
+                    self.progress[kind] = int(event["object"]["metadata"]["resourceVersion"])
+                    if event["type"] == "BOOKMARK":
+                        continue
+                    self.events.append((event["type"], kind, event["object"]))
+                    if event["type"] == "DELETED":
+                        self.objects[kind].pop(uid, None)
+                    else:
+                        self.objects[kind][uid] = event["object"]
+                async with self._changed:
+                    self._changed.notify_all()
 
     async def until(self, true: Callable[[], Any], within: float = 30.0) -> None:
         """Wait until something is true, judged after each event."""

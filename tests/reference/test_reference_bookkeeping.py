@@ -26,8 +26,8 @@ class Clock:
         self.due.append(entry)
 
         class Timer:
-            def cancel(_):
-                self.due.remove(entry)
+            def cancel(self, due=self.due):
+                due.remove(entry)
 
         return Timer()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 from reference_rig import story, target
 
@@ -19,7 +19,7 @@ class Faulty(Client):
 
     def __init__(self, access):
         super().__init__(access)
-        self.fault = self.lost = lambda method, path, body: None
+        self.fault = self.lost = lambda *_: None
         self.flowing = {}
         self.sent = []
 
@@ -36,10 +36,11 @@ class Faulty(Client):
         self.flowing[path] = asyncio.Event()
 
     async def watch(self, path, resource_version, seconds):
-        async for events in super().watch(path, resource_version, seconds):
-            if path in self.flowing:
-                await self.flowing[path].wait()
-            yield events
+        async with aclosing(super().watch(path, resource_version, seconds)) as watch:
+            async for events in watch:
+                if path in self.flowing:
+                    await self.flowing[path].wait()
+                yield events
 
     @staticmethod
     def _raise(error):
@@ -195,10 +196,11 @@ class Forgetful(Faulty):
     """Its watches end with 410 after every batch, and the batch is lost: only lists tell what happened."""
 
     async def watch(self, path, resource_version, seconds):
-        async for events in super().watch(path, resource_version, seconds):
-            if any(event["type"] != "BOOKMARK" for event in events):
-                raise ApiError(410, "Expired", "too old")
-            yield events
+        async with aclosing(super().watch(path, resource_version, seconds)) as watch:
+            async for events in watch:
+                if any(event["type"] != "BOOKMARK" for event in events):
+                    raise ApiError(410, "Expired", "too old")
+                yield events
 
 
 def test_changes_seen_only_in_a_new_list_count_as_any_other(cluster):

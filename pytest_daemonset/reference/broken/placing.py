@@ -169,7 +169,7 @@ class Unpinned(Controller):
     name, rows = "unpinned", ("PLACE-09",)
 
     def plan(self, decisions: Mapping[str, Decision], there: Mapping[str, Pods], rules: Rules) -> Plan:
-        result = super().plan(decisions, there, rules)
+        result = super().plan(decisions, {node: pods[:1] for node, pods in there.items()}, rules)
         desired = sum(decision is Decision.START for decision in decisions.values())
         result.create = result.create[: max(0, desired - self._made)]
         return result

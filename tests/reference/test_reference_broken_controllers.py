@@ -1,0 +1,269 @@
+"""That each controller broken on purpose decides otherwise than the correct one, where its name says so."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from reference_objects import START, daemonset, names, node, pod, rules
+from reference_rig import story
+
+from pytest_daemonset.reference.broken import BROKEN, controller_class
+from pytest_daemonset.reference.caches import Owners
+from pytest_daemonset.reference.controller import Controller
+from pytest_daemonset.reference.eligibility import Decision
+from pytest_daemonset.reference.views import PodView
+
+
+def asked(name, question):
+    """The answers of the broken controller and of the correct one."""
+    answers = []
+    for made in (controller_class([name]), Controller):
+        controller = made.__new__(made)
+        answers.append(question(controller))
+    return answers
+
+
+def decision_on(spec, **fields):
+    def question(controller):
+        view = controller.node_view({**node("a", **fields), "status": fields.get("status", {})})
+        return controller.eligibility({"spec": spec}).decide(view)
+
+    return question
+
+
+def affinity(*terms):
+    expressions = [
+        {"matchExpressions": [{"key": k, "operator": "In", "values": [v]} for k, v in t.items()]} for t in terms
+    ]
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": expressions}}
+    return {"nodeAffinity": required}
+
+
+def planned(*pods, decisions=None):
+    def question(controller):
+        controller._made = 0
+        there = controller.by_node(controller.pod_view(p) for p in pods)
+        result = controller.plan(decisions or {"a": START, "b": START}, there, rules())
+        return sorted(result.create), names(result.delete)
+
+    return question
+
+
+def made_pod(controller):
+    ds = daemonset()
+    ds["spec"]["template"]["metadata"]["annotations"] = {"a": "b"}
+    return controller.pod_for(ds, "a", "h", controller.eligibility(ds["spec"]["template"]).tolerations)
+
+
+def counted(*pods):
+    def question(controller):
+        there = controller.by_node(controller.pod_view(p) for p in pods)
+        return controller.counters({"a": START}, there, rules())
+
+    return question
+
+
+def owners(*pods):
+    known = Owners()
+    for one in pods:
+        known.change(None, PodView.of(one))
+    return known
+
+
+SPREAD = {"labels": {"x": "1"}}
+TAINTED = {"taints": [{"key": "t", "effect": "NoSchedule"}]}
+EVICTING = {"taints": [{"key": "t", "effect": "NoExecute"}]}
+BOTH = {"nodeSelector": {"x": "1"}, "affinity": affinity({"y": "1"})}
+QUESTIONS = {
+    "two-pods-per-node": planned(),
+    "counts-replicas": planned(),
+    "any-label": decision_on({"nodeSelector": {"x": "1", "y": "1"}}, **SPREAD),
+    "or-selector-and-affinity": decision_on(BOTH, **SPREAD),
+    "ands-affinity-terms": decision_on({"affinity": affinity({"x": "1"}, {"y": "1"})}, **SPREAD),
+    "ignores-taints": decision_on({}, **TAINTED),
+    "drains-no-schedule": decision_on({}, **TAINTED),
+    "keeps-no-execute": decision_on({}, **EVICTING),
+    "forgets-tolerations": lambda c: made_pod(c)["spec"]["tolerations"],
+    "skips-not-ready": decision_on({}, status={"conditions": [{"type": "Ready", "status": "Unknown"}]}),
+    "filters-cordoned": decision_on({}, unschedulable=True),
+    "unpinned": lambda c: made_pod(c)["spec"]["affinity"],
+    "drops-template-annotations": lambda c: made_pod(c)["metadata"].get("annotations"),
+    "replaces-terminating": planned(pod("p", terminating=True)),
+    "counts-bound-only": planned(pod("p", bound=False, phase="Pending")),
+    "forgets-vanished-node": planned(pod("p", "gone", bound=False, phase="Pending")),
+    "keeps-failed": planned(pod("p", phase="Failed")),
+    "failed-only": planned(pod("p", phase="Succeeded")),
+    "deletes-unready": planned(pod("p", ready=None)),
+    "forces-deletion": lambda c: c.delete_options(PodView.of(pod("p"))),
+    "recreates-while-deleting": lambda c: c.may_act({"metadata": {"deletionTimestamp": "now"}}),
+    "no-block-owner-deletion": lambda c: c.owner_reference(daemonset()),
+    "never-adopts": lambda c: [p.name for p in c.to_adopt(daemonset(), owners(pod("p", owner=None)))],
+    "owns-by-name": lambda c: c.pod_view(pod("p", owner="another-uid")).owner == c.owner_key(daemonset()),
+    "counts-pods": counted(pod("p"), pod("q")),
+    "running-is-ready": counted(pod("p", ready=None)),
+    "silent-when-empty": lambda c: c.status_changed(daemonset(), {"desiredNumberScheduled": 0}),
+}
+WHOLE = {
+    "computes-nodes-once",
+    "watches-itself-only",
+    "events-only",
+    "recreates-for-vanished-node",
+    "hot-failure-loop",
+    "steals-by-label",
+    "rewrites-status",
+    "restart-rewrites",
+    "early-observed-generation",
+}
+
+
+def test_every_broken_controller_is_asked_here_or_run_whole_below():
+    assert set(QUESTIONS) | WHOLE == set(BROKEN)
+    assert not set(QUESTIONS) & WHOLE
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_broken_controller_decides_otherwise(name):
+    broken, correct = asked(name, QUESTIONS[name])
+    assert broken != correct
+
+
+@pytest.mark.parametrize("name", sorted(set(QUESTIONS) - {"two-pods-per-node", "counts-replicas"}))
+def test_a_broken_controller_is_right_where_it_is_not_broken(name):
+    for question in (decision_on({}), planned(pod("p")), counted(pod("p"))):
+        if name != "owns-by-name":
+            broken, correct = asked(name, question)
+            assert broken == correct
+
+
+def test_ways_to_be_broken_add_up():
+    both = controller_class(["any-label", "no-block-owner-deletion"])
+    controller = both.__new__(both)
+    assert "blockOwnerDeletion" not in controller.owner_reference(daemonset())
+    assert decision_on({"nodeSelector": {"x": "1", "y": "1"}}, **SPREAD)(controller) is Decision.START
+
+
+def test_the_list_of_broken_controllers_is_printed_as_json():
+    command = [sys.executable, "-m", "pytest_daemonset.reference", "--list-broken"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    told = json.loads(run.stdout)
+    assert [entry["name"] for entry in told] == list(BROKEN)
+    assert all(entry["does"].endswith(".") and entry["caught_by"] for entry in told)
+
+
+def run_whole(cluster, name, tell):
+    async def told(world):
+        cluster.join("a")
+        cluster.start(name)
+        await tell(world)
+
+    story(cluster, told)
+
+
+@pytest.mark.parametrize("name", ["computes-nodes-once"])
+def test_late_nodes_are_missed(cluster, name):
+    async def tell(world):
+        await world.apply()
+        await world.settled(1)
+        cluster.join("b")
+        await world.apply("sentinel")
+        await world.settled(2, "sentinel")
+        assert world.nodes_served() == ["a"]
+
+    run_whole(cluster, name, tell)
+
+
+def test_deleted_pods_are_missed(cluster):
+    async def tell(world):
+        await world.apply()
+        await world.until(lambda: world.status()[0] == 1 and len(world.pods()) == 1)
+        await world.delete("pods", world.pods()[0]["metadata"]["name"])
+        await world.until(lambda: not world.pods())
+        await world.apply("sentinel")
+        await world.until(lambda: len(world.pods("sentinel")) == 1)
+        assert not world.pods()
+
+    run_whole(cluster, "watches-itself-only", tell)
+
+
+def test_what_was_there_before_is_missed(cluster):
+    async def tell(world):
+        await world.apply()
+        cluster.join("a")
+        cluster.start("events-only")
+        await world.apply("sentinel")
+        await world.settled(1, "sentinel")
+        assert not world.pods()
+
+    story(cluster, tell)
+
+
+def test_a_pod_is_made_for_a_vanished_node(cluster):
+    async def tell(world):
+        await world.apply()
+        await world.settled(1)
+        cluster.kubelet("leave", nodes=["a"])
+        await world.until(lambda: [p for p in world.pods() if not p["spec"].get("nodeName")])
+
+    run_whole(cluster, "recreates-for-vanished-node", tell)
+
+
+def test_failing_pods_are_replaced_hotly(cluster):
+    async def tell(world):
+        cluster.kubelet("behave", switches={"reject": {"reason": "OutOfcpu"}})
+        await world.apply()
+        await world.until(lambda: [e[:2] for e in world.events].count(("DELETED", "pods")) >= 20)
+
+    run_whole(cluster, "hot-failure-loop", tell)
+
+
+def test_foreign_pods_are_pruned(cluster):
+    async def tell(world):
+        other = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "rs", "uid": "rs", "controller": True}
+        spec = {"nodeName": "a", "containers": [{"name": "c", "image": "one"}]}
+        for name in ("x", "y"):
+            metadata = {"name": name, "labels": {"app": "agent"}, "ownerReferences": [other]}
+            body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+            await world.client.create("/api/v1/namespaces/default/pods", body)
+        await world.apply()
+        await world.until(lambda: [w for w in cluster.writes() if w[:2] == ("delete", "pods") and w[2] in ("x", "y")])
+
+    run_whole(cluster, "steals-by-label", tell)
+
+
+def test_status_is_written_at_rest(cluster):
+    async def tell(world):
+        await world.apply()
+        await world.settled(1)
+        mark = cluster.mark()
+        await world.apply("sentinel", minReadySeconds=2)
+        await world.settled(1, "sentinel")
+        assert ("update", "daemonsets/status", "agent") in cluster.writes(mark)
+
+    run_whole(cluster, "rewrites-status", tell)
+
+
+def test_status_is_written_after_a_restart(cluster):
+    async def tell(world):
+        await world.apply()
+        await world.settled(1)
+        cluster.controllers[0].stop()
+        mark = cluster.mark()
+        cluster.start("restart-rewrites")
+        await world.apply("sentinel")
+        await world.settled(1, "sentinel")
+        assert ("update", "daemonsets/status", "agent") in cluster.writes(mark)
+
+    run_whole(cluster, "restart-rewrites", tell)
+
+
+def test_a_spec_is_observed_before_it_is_acted_on(cluster):
+    async def tell(world):
+        await world.apply()
+        await world.until(lambda: world.status() == (0,) * 6)
+        assert not world.pods()
+        await world.settled(1)
+
+    run_whole(cluster, "early-observed-generation", tell)
