@@ -268,10 +268,7 @@ class Controller(Decisions):
             errors += await self.carry_out(daemonset, self.rollout(daemonset, decisions, there, rules), revision)
         errors += await self._attempt(self.clean_up(daemonset, history, owned))
         errors += await self._attempt(self.write_status(daemonset, self.counters(decisions, there, rules)))
-        ripening = [
-            p.ready_since + min_ready - now for p in owned if p.ready_since is not None and not rules.available(p)
-        ]
-        for delay in (*ripening, plan.again):
+        for delay in (*self.ripening(owned, min_ready, now), plan.again):
             if delay is not None:
                 self.queue.add_after(uid, delay + 0.01)
         if errors:

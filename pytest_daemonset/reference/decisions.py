@@ -90,3 +90,8 @@ class Decisions:
     def status_changed(self, daemonset: Json, count: Mapping[str, int]) -> bool:
         """Whether the status must be written (STAT-06)."""
         return status.changed(daemonset.get("status") or {}, count, daemonset["metadata"]["generation"])
+
+    def ripening(self, owned: Iterable[PodView], min_ready: float, now: float) -> list[float]:
+        """After how many seconds pods become available with no event to tell it (UPD-12, STAT-10)."""
+        since = [pod.ready_since for pod in owned if pod.ready_since is not None]
+        return [stamp + min_ready - now for stamp in since if stamp + min_ready > now]

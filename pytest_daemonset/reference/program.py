@@ -62,7 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--kubeconfig", type=Path, help="how to reach the API server; its current context is used")
     parser.add_argument(
         "--broken",
-        action="append",
+        action="extend",
+        nargs="+",
         default=[],
         choices=sorted(BROKEN),
         metavar="NAME",

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
 
 import pytest
-from reference_objects import START, daemonset, names, node, pod, rules
+from reference_objects import NOW, START, daemonset, names, node, pod, rules
 from reference_rig import story
 
 from pytest_daemonset.reference.broken import BROKEN, controller_class
 from pytest_daemonset.reference.caches import Owners
 from pytest_daemonset.reference.controller import Controller
 from pytest_daemonset.reference.eligibility import Decision
+from pytest_daemonset.reference.revisions import History, RevisionView
 from pytest_daemonset.reference.views import PodView
 
 
@@ -42,12 +44,43 @@ def affinity(*terms):
     return {"nodeAffinity": required}
 
 
-def planned(*pods, decisions=None):
+def planned(*pods, surge=False):
     def question(controller):
         controller._made = 0
         there = controller.by_node(controller.pod_view(p) for p in pods)
-        result = controller.plan(decisions or {"a": START, "b": START}, there, rules())
+        result = controller.plan({"a": START, "b": START}, there, rules(surge=surge))
         return sorted(result.create), names(result.delete)
+
+    return question
+
+
+def rolled(strategy, *pods, surge=False):
+    def question(controller):
+        there = controller.by_node(controller.pod_view(p) for p in pods)
+        how = rules(surge=surge)
+        result = controller.rollout(daemonset(updateStrategy=strategy), {"a": START, "b": START}, there, how)
+        return sorted(result.create), len(result.delete)
+
+    return question
+
+
+def cleaned(*pods):
+    """The names of the revisions that are deleted with a history limit of zero."""
+
+    def question(controller):
+        deleted = []
+
+        class Writer:
+            async def delete_revision(self, _, name, __):
+                deleted.append(name)
+
+        labels = {"controller-revision-hash": "old"}
+        old = RevisionView("u", "ns", "agent-old", labels, "set", terminating=False, number=1, object={})
+        controller.writer = Writer()
+        controller._still = lambda _: True
+        history = History(None, [], [old])
+        asyncio.run(controller.clean_up(daemonset(revisionHistoryLimit=0), history, [PodView.of(p) for p in pods]))
+        return deleted
 
     return question
 
@@ -73,6 +106,7 @@ def owners(*pods):
     return known
 
 
+SURGE = {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
 SPREAD = {"labels": {"x": "1"}}
 TAINTED = {"taints": [{"key": "t", "effect": "NoSchedule"}]}
 EVICTING = {"taints": [{"key": "t", "effect": "NoExecute"}]}
@@ -105,6 +139,20 @@ QUESTIONS = {
     "counts-pods": counted(pod("p"), pod("q")),
     "running-is-ready": counted(pod("p", ready=None)),
     "silent-when-empty": lambda c: c.status_changed(daemonset(), {"desiredNumberScheduled": 0}),
+}
+QUESTIONS |= {
+    "rolls-on-delete": rolled({"type": "OnDelete"}, pod("p", hash="old"), pod("q", "b")),
+    "never-rolls": rolled({}, pod("p", hash="old"), pod("q", "b", hash="old")),
+    "ignores-budget": rolled({}, pod("p", hash="old"), pod("q", "b", hash="old")),
+    "counts-missing-only": rolled({}, pod("p", ready=None), pod("q", "b", hash="old")),
+    "rounds-down": rolled(
+        {"rollingUpdate": {"maxUnavailable": "10%"}}, pod("p", hash="old"), pod("q", "b", hash="old")
+    ),
+    "surges-everywhere": rolled(SURGE, pod("p", hash="old"), pod("q", "b", hash="old"), surge=True),
+    "retires-early": planned(pod("p", hash="old"), pod("q", ready=None), surge=True),
+    "sets-no-timer": lambda c: c.ripening([PodView.of(pod("p"))], 60, NOW),
+    "keeps-all-history": cleaned(),
+    "deletes-live-revisions": cleaned(pod("p", hash="old")),
 }
 WHOLE = {
     "computes-nodes-once",

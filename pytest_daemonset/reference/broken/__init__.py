@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pytest_daemonset.reference.broken import owning, placing, reporting, watching
+from pytest_daemonset.reference.broken import owning, placing, reporting, rolling, watching
 from pytest_daemonset.reference.controller import Controller
 
 if TYPE_CHECKING:
@@ -61,6 +61,16 @@ _ALL: tuple[type[Controller], ...] = (
     owning.NeverAdopts,
     owning.StealsByLabel,
     owning.OwnsByName,
+    rolling.RollsOnDelete,
+    rolling.NeverRolls,
+    rolling.IgnoresBudget,
+    rolling.CountsMissingOnly,
+    rolling.RoundsDown,
+    rolling.SurgesEverywhere,
+    rolling.RetiresEarly,
+    rolling.SetsNoTimer,
+    rolling.KeepsAllHistory,
+    rolling.DeletesLiveRevisions,
     reporting.RewritesStatus,
     reporting.RestartRewrites,
     reporting.EarlyObservedGeneration,
