@@ -83,21 +83,22 @@ class Reflector:
 
     def __init__(self, client: Client, path: str, store: Store[Any]) -> None:
         self._client, self._path, self._store = client, path, store
+        self._version: str | None = None
         self.synced = asyncio.Event()
 
     async def run(self) -> None:
         """Work until cancelled."""
-        failures, version = 0, None
+        failures = 0
         while True:
             try:
-                if version is None:
-                    version = await self._list()
+                if self._version is None:
+                    self._version = await self._list()
                     self.synced.set()
-                version = await self._watch(version)
+                await self._watch(self._version)
                 failures = 0
             except ApiError as error:
                 log.warning("%s: %s", self._path, error)
-                failures += 1
+                failures = min(failures + 1, 8)
                 await asyncio.sleep(random.uniform(0.5, 1.0) * min(0.05 * 2**failures, 5.0))  # noqa: S311
 
     async def _list(self) -> str:
@@ -119,24 +120,19 @@ class Reflector:
         self._store.replace(pages, version)
         return version
 
-    async def _watch(self, version: str) -> str | None:
-        """Watch once; returns where to go on, or None when only a new list helps."""
+    async def _watch(self, version: str) -> None:
+        """Watch once, noting how far it came; a server that has forgotten that place is listed anew."""
         try:
             async with aclosing(self._client.watch(self._path, version, random.randint(300, 600))) as watch:  # noqa: S311
                 async for events in watch:
-                    good = [event for event in events if event["type"] != "ERROR"]
-                    self._store.apply(good)
-                    version = good[-1]["object"]["metadata"]["resourceVersion"] if good else version
-                    if len(good) < len(events):
-                        told = next(event["object"] for event in events if event["type"] == "ERROR")
-                        log.info("%s: the watch ended: %s", self._path, told.get("message"))
-                        return None
+                    for event in events:
+                        if event["type"] == "ERROR":
+                            log.info("%s: the watch ended: %s", self._path, event["object"].get("message"))
+                            self._version = None
+                            return
+                    self._store.apply(events)
+                    self._version = events[-1]["object"]["metadata"]["resourceVersion"] if events else self._version
         except ApiError as error:
-            if error.status == 410:
-                return None
-            if error.status:
+            if error.status != 410:
                 raise
-            # A connection that broke in the middle: go on where it stopped, after the pause of `run`.
-            log.info("%s: %s", self._path, error)
-            await asyncio.sleep(0.05)
-        return version
+            self._version = None
