@@ -6,15 +6,16 @@ import contextlib
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from typing_extensions import Self
-
 from pytest_daemonset.clusters.embedded import EmbeddedCluster
 from pytest_daemonset.controllers.controller import Controller
-from pytest_daemonset.keeper import Keeper
+from pytest_daemonset.errors import ClusterError
+from pytest_daemonset.keeper import Keeper, KeeperError
 from pytest_daemonset.observe.portal import Portal
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from typing_extensions import Self
 
     from pytest_daemonset.clusters.cluster import Cluster
     from pytest_daemonset.clusters.config import ClusterConfig
@@ -43,7 +44,10 @@ class Running:
     @cached_property
     def keeper(self) -> Keeper:
         """Comes first of all, and ends last."""
-        return self._stack.enter_context(Keeper())
+        try:
+            return self._stack.enter_context(Keeper())
+        except KeeperError as error:
+            raise ClusterError(f"nothing was started, since nothing could clean up after it: {error}") from error
 
     @cached_property
     def portal(self) -> Portal:
@@ -78,3 +82,6 @@ class Running:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._stack.close()
+        if error is None:
+            # An observer that died after the last test had looked must not leave the session green.
+            self.portal.check()

@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from typing_extensions import Self
 
 from pytest_daemonset.embedded import statuses
 from pytest_daemonset.embedded.calls import Answer, Call, Caller, Served
@@ -24,6 +23,8 @@ from pytest_daemonset.embedded.writes import Writes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
+
+    from typing_extensions import Self
 
     from pytest_daemonset.embedded.audit import AuditLog
     from pytest_daemonset.embedded.kinds.kind import Kind

@@ -186,17 +186,16 @@ class Client:
                 raise ApiError.from_answer(
                     answer.status, await answer.read(), request=asked, retry_after=answer.headers.get("Retry-After")
                 )
-            rest = b""
-            async for chunk in answer.content.iter_any():
-                *lines, rest = (rest + chunk).split(b"\n")
-                if len(rest) > _LINE_LIMIT:
-                    raise ApiError(0, "LineTooLong", f"a watch event of more than {_LINE_LIMIT} bytes", request=asked)
-                for line in lines:
-                    if line:
-                        event = orjson.loads(line)
-                        if event["type"] == "ERROR":
-                            raise ApiError.from_status(event["object"], request=asked)
-                        yield event["type"], event["object"]
+            try:
+                async for line in _lines(answer, asked):
+                    event = orjson.loads(line)
+                    if event["type"] == "ERROR":
+                        raise ApiError.from_status(event["object"], request=asked)
+                    yield event["type"], event["object"]
+            finally:
+                # A TLS connection that is closed politely outlives a loop that ends right after the watch.
+                if answer.connection is not None and answer.connection.transport is not None:
+                    answer.connection.transport.abort()
 
     # Writing
 
@@ -368,6 +367,17 @@ class Client:
     def _note(self, result: Object) -> None:
         if result.get("kind") != "Status":
             self.wrote_at((result.get("metadata") or {}).get("resourceVersion"))
+
+
+async def _lines(answer: aiohttp.ClientResponse, asked: str) -> AsyncGenerator[bytes, None]:
+    rest = b""
+    async for chunk in answer.content.iter_any():
+        *lines, rest = (rest + chunk).split(b"\n")
+        if len(rest) > _LINE_LIMIT:
+            raise ApiError(0, "LineTooLong", f"a watch event of more than {_LINE_LIMIT} bytes", request=asked)
+        for line in lines:
+            if line:
+                yield line
 
 
 def _query(**parameters: str | int | None) -> dict[str, str]:
