@@ -131,6 +131,19 @@ def going_or_gone(uid: str) -> Goal:
     return StateGoal("going_or_gone", complaint)
 
 
+def gone(uid: str) -> Goal:
+    """A pod, whoever's, is not there any more.
+
+    Arguments:
+        uid: the pod's.
+    """
+
+    def complaint(state: State) -> str | None:
+        return f"{state.pods[uid].name} is still there" if uid in state.pods else None
+
+    return StateGoal("gone", complaint)
+
+
 def running_on(node: str) -> Goal:
     """The set's pod on the node is Running, whether Ready or not.
 

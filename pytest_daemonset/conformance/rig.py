@@ -48,9 +48,7 @@ class Rig:
         namespace: its namespace.
     """
 
-    def __init__(
-        self, running: Running, scope: Scope, nodes: Nodes, daemonsets: DaemonSets, namespace: str
-    ) -> None:
+    def __init__(self, running: Running, scope: Scope, nodes: Nodes, daemonsets: DaemonSets, namespace: str) -> None:
         self.namespace = namespace
         self.nodes = nodes
         self.daemonsets = daemonsets

@@ -115,9 +115,7 @@ class SetUnderTest:
         finalizers = {"metadata": {"finalizers": ["conformance.pytest-daemonset.io/hold"]}}
         self._rig.patch(DAEMONSETS, self.name, finalizers, namespace=self.namespace)
         self._rig.at_end(
-            lambda: self._rig.patch(
-                DAEMONSETS, self.name, {"metadata": {"finalizers": None}}, namespace=self.namespace
-            )
+            lambda: self._rig.patch(DAEMONSETS, self.name, {"metadata": {"finalizers": None}}, namespace=self.namespace)
         )
 
     def wake(self) -> None:

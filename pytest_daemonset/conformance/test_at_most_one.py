@@ -11,6 +11,7 @@ from pytest_daemonset.conformance.goals import (
     adopted,
     another_pod_on,
     every_eligible_node_served,
+    gone,
     one_left_on,
     only_pod_on,
 )
@@ -115,10 +116,11 @@ def test_AMO_04_a_crowded_node_is_pruned_to_the_bound_then_the_oldest_pod(rig: R
     both_adopted = adopted(*(one["metadata"]["uid"] for one in first))
     agent.eventually(both_adopted)
     agent.stays(both_adopted, for_=2.1)
-    rig.plant(pod("a-younger", labels=AGENT, bound_to=by_age.name))
+    younger = rig.plant(pod("a-younger", labels=AGENT, bound_to=by_age.name))
     rig.plant(pod("z-bound", labels=AGENT, bound_to=by_binding.name))
-    agent.eventually(only_pod_on(by_age.name, "z-older"))
-    agent.eventually(only_pod_on(by_binding.name, "z-bound"))
+    agent.eventually(gone(younger["metadata"]["uid"]) & gone(first[1]["metadata"]["uid"]))
+    agent.barrier()
+    agent.eventually(only_pod_on(by_age.name, "z-older") & only_pod_on(by_binding.name, "z-bound"))
 
 
 def test_AMO_05_pruning_never_empties_a_node(rig: Rig) -> None:
@@ -135,3 +137,4 @@ def test_AMO_05_pruning_never_empties_a_node(rig: Rig) -> None:
     agent.eventually(one_left_on(node.name))
     agent.barrier()
     agent.throughout(NeverWithoutAPod(node.name))
+    agent.eventually(one_left_on(node.name))

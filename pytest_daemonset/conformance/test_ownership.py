@@ -82,5 +82,7 @@ def test_OWN_05_ownership_is_decided_by_uid_not_by_name(rig: Rig) -> None:
     agent = rig.apply(daemonset(strategy="OnDelete"))
     agent.barrier()
     rig.expect(agent.made_for().get(node) == 1, f"no pod was made for {node}: a namesake's pod was counted there")
-    rig.expect_no_writes(rig.writes.to_pods("imposter", namespace=rig.namespace), "the pod of a namesake is not its own")
+    rig.expect_no_writes(
+        rig.writes.to_pods("imposter", namespace=rig.namespace), "the pod of a namesake is not its own"
+    )
     agent.eventually(one_pod_per_node)

@@ -259,9 +259,7 @@ def test_PLACE_16_several_sets_do_not_touch_each_other_s_pods(rig: Rig) -> None:
     Trap: "does not touch" is negative: barriers, then the write log.
     """
     agent = rig.apply(daemonset("agent"))
-    other = rig.apply(
-        daemonset("other", labels={"app": "agent", "tier": "b"}, selector={"matchLabels": {"tier": "b"}})
-    )
+    other = rig.apply(daemonset("other", labels={"app": "agent", "tier": "b"}, selector={"matchLabels": {"tier": "b"}}))
     twin = daemonset("agent")
     twin["metadata"]["namespace"] = rig.another_namespace()
     elsewhere = rig.apply(twin)
@@ -270,7 +268,9 @@ def test_PLACE_16_several_sets_do_not_touch_each_other_s_pods(rig: Rig) -> None:
         one.eventually(one_pod_per_node)
     for one in sets:
         one.barrier()
-        rig.expect(set(one.made_for().values()) <= {1}, f"{one.daemonset} made {one.made_for()}: one pod a node is enough")
+        rig.expect(
+            set(one.made_for().values()) <= {1}, f"{one.daemonset} made {one.made_for()}: one pod a node is enough"
+        )
         touched = rig.writes.to_pods(*(pod["metadata"]["name"] for pod in one.pods()), namespace=one.namespace)
         rig.expect_no_writes(touched, f"nothing happened to the pods of {one.daemonset}")
     kept = {one.uid: one.uids() for one in (other, elsewhere)}
@@ -280,4 +280,6 @@ def test_PLACE_16_several_sets_do_not_touch_each_other_s_pods(rig: Rig) -> None:
     agent.eventually(one_pod_per_node & ready)
     for one in (other, elsewhere):
         one.barrier()
-        rig.expect(one.uids() == kept[one.uid], f"the pods of {one.daemonset} changed when one of {agent.daemonset} went")
+        rig.expect(
+            one.uids() == kept[one.uid], f"the pods of {one.daemonset} changed when one of {agent.daemonset} went"
+        )

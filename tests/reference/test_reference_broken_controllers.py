@@ -44,6 +44,12 @@ def affinity(*terms):
     return {"nodeAffinity": required}
 
 
+def preferring(term):
+    (wanted,) = affinity(term)["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    weighted = [{"weight": 1, "preference": wanted}]
+    return {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": weighted}}
+
+
 def planned(*pods, surge=False):
     def question(controller):
         controller._made = 0
@@ -138,6 +144,9 @@ QUESTIONS = {
     "owns-by-name": lambda c: c.pod_view(pod("p", owner="another-uid")).owner == c.owner_key(daemonset()),
     "counts-pods": counted(pod("p"), pod("q")),
     "running-is-ready": counted(pod("p", ready=None)),
+    "preferred-is-required": decision_on({"affinity": preferring({"x": "1"})}),
+    "exact-tolerations": decision_on({"tolerations": [{"key": "t", "operator": "Exists"}]}, **TAINTED),
+    "prunes-all": planned(pod("p"), pod("q")),
     "silent-when-empty": lambda c: c.status_changed(daemonset(), {"desiredNumberScheduled": 0}),
 }
 QUESTIONS |= {
@@ -164,6 +173,8 @@ WHOLE = {
     "rewrites-status",
     "restart-rewrites",
     "early-observed-generation",
+    "keeps-a-finalizer",
+    "writes-the-spec",
 }
 
 
@@ -315,3 +326,13 @@ def test_a_spec_is_observed_before_it_is_acted_on(cluster):
         await world.settled(1)
 
     run_whole(cluster, "early-observed-generation", tell)
+
+
+@pytest.mark.parametrize("name", ["keeps-a-finalizer", "writes-the-spec"])
+def test_more_of_a_set_is_written_than_its_status(cluster, name):
+    async def tell(world):
+        await world.apply()
+        await world.settled(1)
+        await world.until(lambda: ("patch", "daemonsets", "agent") in cluster.writes())
+
+    run_whole(cluster, name, tell)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pytest_daemonset.reference.broken import owning, placing, reporting, rolling, watching
+from pytest_daemonset.reference.broken import overdoing, owning, placing, reporting, rolling, watching
 from pytest_daemonset.reference.controller import Controller
 
 if TYPE_CHECKING:
@@ -61,6 +61,11 @@ _ALL: tuple[type[Controller], ...] = (
     owning.NeverAdopts,
     owning.StealsByLabel,
     owning.OwnsByName,
+    overdoing.PreferredIsRequired,
+    overdoing.ExactTolerations,
+    overdoing.PrunesAll,
+    overdoing.KeepsAFinalizer,
+    overdoing.WritesTheSpec,
     rolling.RollsOnDelete,
     rolling.NeverRolls,
     rolling.IgnoresBudget,

@@ -1,0 +1,82 @@
+"""The registry of broken controllers: for each, the rows that must catch it. A row that catches nobody proves nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class BrokenController:
+    """A controller that is wrong in one way, and the rows that say so.
+
+    Arguments:
+        name: how ``python -m pytest_daemonset.reference --broken NAME`` calls it.
+        does: what it does wrong.
+        caught_by: the rows that must fail, each with a `Violation`; the first one is the row that it is made for.
+        spares: a row or two that it must leave green: a suite that is red for everything proves nothing either.
+    """
+
+    name: str
+    does: str
+    caught_by: tuple[str, ...]
+    spares: tuple[str, ...] = ("PLACE-01",)
+
+
+_ALL: Final = (
+    BrokenController("two-pods-per-node", "keeps two pods on every node", ("AMO-01", "PLACE-01"), ("PLACE-02",)),
+    BrokenController(
+        "counts-replicas",
+        "takes the number of nodes for a number of replicas",
+        ("PLACE-01", "AMO-01"),
+        ("PLACE-02",),
+    ),
+    BrokenController("any-label", "takes any of a nodeSelector's labels for all", ("PLACE-03",)),
+    BrokenController("ands-affinity-terms", "wants every term of the affinity", ("PLACE-04",)),
+    BrokenController("preferred-is-required", "takes preferred affinity for required", ("PLACE-08",)),
+    BrokenController("unpinned", "makes pods that name no node", ("PLACE-09",), ("PLACE-02",)),
+    BrokenController("drops-template-annotations", "drops the template's annotations", ("PLACE-11",)),
+    BrokenController("ignores-taints", "does not look at taints", ("TAINT-01", "TAINT-05")),
+    BrokenController("exact-tolerations", "wants tolerations to equal taints", ("TAINT-02",)),
+    BrokenController("drains-no-schedule", "lets NoSchedule drive pods away", ("TAINT-04",), ("PLACE-01", "TAINT-01")),
+    BrokenController("keeps-no-execute", "leaves NoExecute to others", ("TAINT-05",), ("PLACE-01", "TAINT-01")),
+    BrokenController("forgets-tolerations", "omits the standard tolerations", ("TAINT-08",)),
+    BrokenController("skips-not-ready", "drains nodes that are not Ready", ("NCOND-01",)),
+    BrokenController("filters-cordoned", "starts nothing on cordoned nodes", ("NCOND-02", "TAINT-12")),
+    BrokenController(
+        "computes-nodes-once", "computes the nodes once a generation", ("NODE-01", "PLACE-12", "TAINT-06")
+    ),
+    BrokenController("watches-itself-only", "does not watch its pods", ("FAIL-01", "FAIL-02", "FAIL-03")),
+    BrokenController("events-only", "ignores what was there when it started", ("ROB-07",)),
+    BrokenController("replaces-terminating", "takes terminating pods for gone", ("AMO-02",)),
+    BrokenController("counts-bound-only", "counts bound pods only", ("AMO-03", "AMO-01"), ("PLACE-02",)),
+    BrokenController("recreates-for-vanished-node", "never forgets a node", ("NODE-02",), ("PLACE-01", "NODE-01")),
+    BrokenController("keeps-failed", "does not delete failed pods", ("FAIL-02",), ("PLACE-01", "FAIL-03")),
+    BrokenController("failed-only", "does not delete succeeded pods", ("FAIL-03",), ("PLACE-01", "FAIL-02")),
+    BrokenController("deletes-unready", "deletes pods that are not Ready", ("FAIL-07",), ("PLACE-02",)),
+    BrokenController("forces-deletion", "deletes with a grace period of zero", ("TERM-02",)),
+    BrokenController("prunes-all", "empties a crowded node to start over", ("AMO-05", "AMO-04")),
+    BrokenController("recreates-while-deleting", "works for sets that are being deleted", ("GC-04", "GC-02")),
+    BrokenController("keeps-a-finalizer", "keeps a finalizer of its own on every set", ("GC-01", "GC-02")),
+    BrokenController("no-block-owner-deletion", "leaves out blockOwnerDeletion", ("GC-06",), ("PLACE-02",)),
+    BrokenController("never-adopts", "never adopts a pod", ("OWN-01",)),
+    BrokenController("steals-by-label", "takes what its selector matches for its own", ("OWN-03", "PLACE-16")),
+    BrokenController("owns-by-name", "finds its pods by their owner's name", ("OWN-05", "GC-07")),
+    BrokenController("rewrites-status", "writes the status once a second", ("ROB-09",), ("PLACE-01", "STAT-01")),
+    BrokenController("restart-rewrites", "writes the status at every start", ("ROB-08",), ("PLACE-01", "ROB-09")),
+    BrokenController("early-observed-generation", "observes first and works later", ("STAT-05",)),
+    BrokenController("counts-pods", "counts pods instead of nodes", ("STAT-01", "STAT-04")),
+    BrokenController("running-is-ready", "counts Running as Ready", ("STAT-02",)),
+    BrokenController("silent-when-empty", "writes no status for an empty set", ("PLACE-02",)),
+    BrokenController("writes-the-spec", "writes into the spec of a set", ("API-05",)),
+)
+
+BROKEN: Final[Mapping[str, BrokenController]] = MappingProxyType({one.name: one for one in _ALL})
+"""Every broken controller that the suite is tested with, by name."""
+
+UNPROVEN: Final[Mapping[str, str]] = MappingProxyType({})
+"""Rows that no broken controller fails, and why that is accepted."""
