@@ -251,6 +251,9 @@ class Controller(Decisions):
 
     async def reconcile(self, daemonset: Json, history: History, revision: str) -> None:
         """Create, delete, roll, clean up and count, all from one look at the caches."""
+        pods = self.caches.pods_by
+        if self.to_adopt(daemonset, pods) or self.to_release(daemonset, pods):
+            return  # Ownership changed while the revision was written: counted now, a stripped pod would get a twin (OWN-07).
         now, min_ready = time.time(), daemonset["spec"].get("minReadySeconds") or 0
         uid, generation = daemonset["metadata"]["uid"], daemonset["metadata"]["generation"]
         rules = Rules(
@@ -260,7 +263,7 @@ class Controller(Decisions):
             failure_wait=lambda node: self.failure_wait((uid, generation, node)),
             creation_wait=lambda node: self.futile.remaining((uid, generation, node)),
         )
-        owned = self.owned(daemonset, self.caches.pods_by)
+        owned = self.owned(daemonset, pods)
         there, decisions = self.by_node(owned), self.decisions(daemonset)
         plan = self.plan(decisions, there, rules)
         errors = await self.carry_out(daemonset, plan, revision)
