@@ -1,0 +1,42 @@
+"""``ctr [-n k8s.io] images import [--all-platforms] -``: a tar from standard input; and ``images ls -q``."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from k3s_standin.images import IMPORTED, loaded, names_in
+
+
+def main() -> int:
+    """Do one command."""
+    words = [word for word in sys.argv[1:] if word not in ("-n", "--namespace", "k8s.io")]
+    if words[:2] in (["images", "ls"], ["image", "ls"]):
+        loaded.rescan()
+        print("\n".join(sorted(loaded.names)))
+        return 0
+    if words[:2] not in (["images", "import"], ["image", "import"]):
+        print(f"ctr: not imitated: {' '.join(words)}", file=sys.stderr)
+        return 1
+    with tempfile.NamedTemporaryFile() as file:
+        if words[-1] == "-":
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        else:
+            file.write(Path(words[-1]).read_bytes())
+        file.flush()
+        names = names_in(Path(file.name))
+    IMPORTED.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (IMPORTED / hashlib.sha256(name.encode()).hexdigest()).write_text(name)
+        print(f"unpacking {name}...done")
+    os.kill(1, signal.SIGUSR1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""The images that a node has: tars in the images folder, and what ``ctr images import`` brought. There is no registry."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+from pytest_daemonset.kubelets import pods as views
+from pytest_daemonset.kubelets.kubelet import Kubelet
+
+FOLDER = Path("/var/lib/rancher/k3s/agent/images")
+IMPORTED = Path("/var/lib/rancher/k3s/agent/imported")
+
+Object = dict[str, Any]
+
+
+def names_in(path: Path) -> set[str]:
+    """The names in an image tar as ``docker save`` writes it."""
+    with tarfile.open(path) as archive:
+        manifest = archive.extractfile("manifest.json")
+        if manifest is None:
+            raise ValueError(f"{path} has no manifest.json")
+        return {canonical(name) for row in json.load(manifest) for name in row.get("RepoTags") or []}
+
+
+def canonical(name: str) -> str:
+    """With registry, folder and tag, as containerd keeps it."""
+    first, slash, _ = name.partition("/")
+    if not slash:
+        name = f"docker.io/library/{name}"
+    elif "." not in first and ":" not in first and first != "localhost":
+        name = f"docker.io/{name}"
+    return name if ":" in name.rpartition("/")[2] or "@" in name else f"{name}:latest"
+
+
+class _Loaded:
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def rescan(self) -> None:
+        """Look at the folders again."""
+        tars = sorted(FOLDER.glob("*.tar")) if FOLDER.exists() else []
+        self.names = {name for path in tars for name in names_in(path)}
+        if IMPORTED.exists():
+            self.names |= {path.read_text() for path in IMPORTED.iterdir()}
+
+
+loaded = _Loaded()
+
+
+class ImageKubelet(Kubelet):
+    """A virtual kubelet that starts a pod only if its node has the images."""
+
+    __slots__ = ()
+
+    def _next(self, uid: str) -> Object | str | None:
+        step = super()._next(uid)
+        pod = self.pods.get(uid)
+        if not isinstance(step, dict) or pod is None or views.phase(pod) != "Pending":
+            return step
+        missing = [one for one in pod["spec"]["containers"] if canonical(one["image"]) not in loaded.names]
+        if not missing or (step.get("status") or {}).get("phase") != "Running":
+            return step
+        said = (pod.get("status") or {}).get("containerStatuses")
+        if said and all((row.get("state") or {}).get("waiting", {}).get("reason") for row in said):
+            return None
+        return {"status": {"containerStatuses": [_waiting(one) for one in missing]}}
+
+
+def _waiting(container: Object) -> Object:
+    message = f'failed to pull and unpack image "{canonical(container["image"])}": no registry can be reached'
+    return {
+        "name": container["name"],
+        "image": container["image"],
+        "imageID": "",
+        "ready": False,
+        "restartCount": 0,
+        "state": {"waiting": {"reason": "ErrImagePull", "message": message}},
+    }
