@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    # In one process with us, pytest-asyncio would warn about a setting of these projects that is none of their business.
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:asyncio")
-
-
 EMPTY = "def test_nothing():\n    pass\n"
+
+
+def here(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
+    """Run in this process, without the plugin that would warn about settings which these projects do not have."""
+    return pytester.runpytest_inprocess("-p", "no:asyncio", *options)
 
 
 @pytest.mark.parametrize(
@@ -28,14 +26,14 @@ EMPTY = "def test_nothing():\n    pass\n"
 )
 def test_a_wrong_option_ends_the_run_with_one_line(pytester: pytest.Pytester, option: str, words: str) -> None:
     pytester.makepyfile(EMPTY)
-    result = pytester.runpytest_inprocess(option)
+    result = here(pytester, option)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"*{words}*"])
 
 
 def test_the_header_says_whose_controller_is_verified(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(EMPTY)
-    result = pytester.runpytest_inprocess()
+    result = here(pytester)
     result.stdout.fnmatch_lines(
         ["daemonset: embedded cluster, 3 nodes, controller builtin (reference controller, not Kubernetes)"]
     )
@@ -44,21 +42,21 @@ def test_the_header_says_whose_controller_is_verified(pytester: pytest.Pytester)
 def test_ini_settings_are_read(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\ndaemonset_nodes = 7\ndaemonset_controller = none\n")
     pytester.makepyfile(EMPTY)
-    result = pytester.runpytest_inprocess()
+    result = here(pytester)
     result.stdout.fnmatch_lines(["daemonset: embedded cluster, 7 nodes, controller none"])
 
 
 def test_the_command_line_wins_over_the_ini_file(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\ndaemonset_nodes = 7\n")
     pytester.makepyfile(EMPTY)
-    result = pytester.runpytest_inprocess("--daemonset-nodes=2")
+    result = here(pytester, "--daemonset-nodes=2")
     result.stdout.fnmatch_lines(["*2 nodes*"])
 
 
 def test_the_markers_and_fixtures_are_documented(pytester: pytest.Pytester) -> None:
-    result = pytester.runpytest_inprocess("--markers")
+    result = here(pytester, "--markers")
     result.stdout.fnmatch_lines(["@pytest.mark.daemonset_requires(*"])
-    result = pytester.runpytest_inprocess("--fixtures")
+    result = here(pytester, "--fixtures")
     result.stdout.fnmatch_lines(["nodes -- *", "*join*"])
 
 
