@@ -204,7 +204,32 @@ def removers() -> dict[str, Remover]:
     return {
         "process": Remover(lambda _name, details: _process_trouble(details), end_processes),
         "folder": Remover(lambda name, _details: _folder_trouble(name), _remove_folders),
+        "container": _docker_remover("container"),
+        "network": _docker_remover("network"),
+        "volume": _docker_remover("volume"),
     }
+
+
+def _docker_remover(kind: str) -> Remover:
+    return Remover(
+        lambda name, details: _docker().trouble(kind, name, details),
+        lambda entries, say: _docker().remove(kind, entries, say),
+    )
+
+
+def _docker() -> Any:
+    """The sibling module, by its path: the program has no other import path than the standard library's."""
+    name = "pytest_daemonset.keeper_docker"
+    if name not in sys.modules:
+        import importlib.util
+
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("keeper_docker.py"))
+        assert spec is not None  # noqa: S101 (for mypy: it is a file of Python)
+        assert spec.loader is not None  # noqa: S101 (likewise)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    return sys.modules[name]
 
 
 class Ledger:
@@ -400,8 +425,9 @@ def _run(home: Path, parent: int) -> int:
 
         say(f"keeper of process {parent}")
         problems: list[str] = []
-        sweeping = threading.Thread(target=lambda: problems.extend(sweep(home, say)), name="sweep")
-        sweeping.start()
+        sweeping = [threading.Thread(target=lambda: problems.extend(sweep(home, say)), name="sweep")]
+        sweeping[0].start()
+        engines: set[str] = set()
         answer({"ok": True, "log": str(log)})
         ledger = Ledger()
         for message in _Messages(parent):
@@ -413,11 +439,20 @@ def _run(home: Path, parent: int) -> int:
             written.write(json.dumps(message) + "\n")
             written.flush()
             answer({"ok": True})
+            engine = message.get("details", {}).get("engine")
+            if engine is not None and engine not in engines:
+                engines.add(engine)
+                thread = threading.Thread(
+                    target=lambda where=engine: problems.extend(_docker().sweep(where, say)), name="sweep of Docker"
+                )
+                thread.start()
+                sweeping.append(thread)
         say("the end: " + ("nothing left" if not ledger.entries else f"{len(ledger.entries)} left"))
         left = ledger.remove(say)
         if not left:
             (home / f"keeper-{os.getpid()}.list").unlink()
-        sweeping.join()
+        for thread in sweeping:
+            thread.join()
     if not left and not problems:
         log.unlink()
     # What an earlier session left is no fault of this one: it is in the log, and the next one tries again.
@@ -478,8 +513,9 @@ class Keeper:
         """Tells of a thing BEFORE it is made.
 
         Args:
-            kind: ``process`` (needs ``cookie=``, the value of the environment variable `COOKIE`) or ``folder``.
-            name: unique within the kind until released; for a folder its absolute path, named `PREFIX`....
+            kind: ``process`` (needs ``cookie=``, the value of the environment variable `COOKIE`), ``folder``, ``container``,
+                ``network`` or ``volume`` (these need ``engine=``, where Docker's daemon is; ``made=True`` is learned later).
+            name: unique within the kind until released; for a folder its absolute path, and all but processes named `PREFIX`....
 
         Raises:
             KeeperError: unknown kind, a name told twice, a folder that is not ours, or the keeper is dead.
