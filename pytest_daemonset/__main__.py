@@ -42,6 +42,12 @@ def parser() -> argparse.ArgumentParser:
     )
     verify.add_argument("-v", "--verbose", action="count", default=0, help="a line per row")
     verify.add_argument("-x", "--exitfirst", action="store_true", help="stop at the first row that fails")
+    verify.add_argument(
+        "--controller-ready",
+        default="",
+        metavar="WHEN",
+        help="when the controller counts as started: 'log: REGEX' (a line of its output) or 'http: URL'; else at once",
+    )
 
     serve = commands.add_parser("serve", help="run a cluster in the foreground, to try things by hand")
     _cluster_options(serve)

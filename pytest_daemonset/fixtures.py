@@ -60,7 +60,7 @@ class Run:
         try:
             return cls(
                 ClusterConfig(kind=options["cluster"], nodes=nodes),
-                ControllerConfig(options["controller"]),
+                ControllerConfig(options["controller"], ready=options["controller_ready"]),
                 Path(options["history"]) if options["history"] else None,
             )
         except UsageError as error:

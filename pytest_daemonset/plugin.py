@@ -21,6 +21,10 @@ OPTIONS = {
         "builtin",
         "the controller under test: builtin, none, 'command: …' or 'python: package.module:main'",
     ),
+    "controller_ready": (
+        "",
+        "when a command: or python: controller counts as started: 'log: REGEX', a line of its output, or 'http: URL'",
+    ),
     "history": ("", "a folder that keeps, for each failed test, what was watched (JSON lines)"),
 }
 
@@ -30,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("daemonset", "verify a DaemonSet controller")
     for name, (default, text) in OPTIONS.items():
         group.addoption(
-            f"--daemonset-{name}",
+            f"--daemonset-{name.replace('_', '-')}",
             dest=f"daemonset_{name}",
             metavar=name.upper(),
             help=f"{text} (default: {default or 'none'})",

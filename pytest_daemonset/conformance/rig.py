@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pytest_daemonset.clusters.embedded import IDENTITIES
 from pytest_daemonset.conformance.set_under_test import SetUnderTest
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pytest_daemonset.running import Running
 
 Object = dict[str, Any]
+T = TypeVar("T")
 
 SAFETY: Final = (at_most_one_pod_per_node, owned, status_consistent, observed_generation_sane)
 """What no set may break in any state of any row, cheap to judge: stands guard over every set that a row applies."""
@@ -242,7 +243,7 @@ class Rig:
 
     # How
 
-    def do(self, coro_fn: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    def do(self, coro_fn: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run a coroutine in the portal's loop."""
         __tracebackhide__ = True
         return self._running.portal.call(coro_fn, "a step of the row")

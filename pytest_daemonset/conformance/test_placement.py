@@ -9,7 +9,6 @@ import pytest
 from pytest_daemonset.conformance.goals import StateGoal, counters, every_eligible_node_served
 from pytest_daemonset.conformance.manifests import daemonset, expressions, required
 from pytest_daemonset.contract import (
-    no_pod_for_an_ineligible_node,
     one_pod_per_node,
     pod_on,
     ready,
@@ -204,9 +203,11 @@ def _differences(model: Object, pod: Object) -> list[str]:
     # The revision's hash is in the contract; the generation label is an old habit of the built-in controller.
     if more := set(labels) - {"controller-revision-hash", "pod-template-generation"}:
         found.append(f"labels that the template lacks: {', '.join(sorted(more))}")
-    for field in ("annotations", "finalizers"):
-        if (said.get(field) or None) != (wanted.get(field) or None):
-            found.append(f"{field} are {said.get(field)} instead of {wanted.get(field)}")
+    found += [
+        f"{field} are {said.get(field)} instead of {wanted.get(field)}"
+        for field in ("annotations", "finalizers")
+        if (said.get(field) or None) != (wanted.get(field) or None)
+    ]
     ours, theirs = _placeless(pod["spec"]), _placeless(model["spec"])
     found += [
         f"spec.{field} is {ours.get(field)} instead of {theirs.get(field)}"

@@ -49,7 +49,11 @@ def verify(options: argparse.Namespace) -> int:
         f"--rows={options.rows or ''}",
     ]
     words += [f"--daemonset-cluster={options.cluster}", f"--daemonset-nodes={options.nodes}"]
-    words += [f"--daemonset-controller={options.controller}", *(["-v"] * options.verbose or ["-q"])]
+    words += [
+        f"--daemonset-controller={options.controller}",
+        f"--daemonset-controller-ready={options.controller_ready}",
+    ]
+    words += ["-v"] * options.verbose or ["-q"]
     if options.exitfirst:
         words.append("-x")
     if options.junit:

@@ -1,7 +1,5 @@
 """Controllers that ask, delete or write more than they should."""
 
-# ruff: noqa: ARG002 (a broken decision often does not look at what it should look at)
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

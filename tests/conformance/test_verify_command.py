@@ -1,0 +1,98 @@
+"""`python -m pytest_daemonset verify`: its exit codes, and that it is complete or fails."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from matrix import broken_by, outcomes, verify
+
+ROW = """
+def test_{row}_something():
+    pass
+"""
+
+
+def test_a_controller_that_keeps_its_promises_ends_with_0(tmp_path: Path) -> None:
+    run = verify("--rows", "PLACE-01,STAT-01", "--junit", "report.xml", cwd=tmp_path)
+    assert run.returncode == 0, run.stdout
+    assert "2 of 2 rows kept" in run.stdout
+    assert "reference controller, not Kubernetes" in run.stdout
+    assert outcomes(tmp_path / "report.xml") == {"PLACE-01": {"passed"}, "STAT-01": {"passed"}}
+
+
+def test_a_controller_that_breaks_one_ends_with_1(tmp_path: Path) -> None:
+    run = verify("--rows", "PLACE-03", *broken_by("any-label"), "--history", "seen", cwd=tmp_path)
+    assert run.returncode == 1, run.stdout
+    assert "broken    PLACE-03" in run.stdout
+    assert "0 of 1 rows kept" in run.stdout
+    assert list((tmp_path / "seen").glob("*.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--rows", "PLACE-99"), "no such row"),
+        (("--rows", "place-01,nonsense"), "no such row"),
+        (("--cluster", "nowhere"), "no such cluster"),
+        (("--controller", "./manager"), "no such kind of controller"),
+        (("--controller", "builtin: x"), "takes nothing after it"),
+        (("--controller", "command: x", "--controller-ready", "soon"), "expected 'log: REGEX'"),
+        (("--nodes", "-1"), "no fewer than 0"),
+        (("--nodes", "many"), "invalid int value"),
+        (("--no-such-option",), "unrecognized arguments"),
+    ],
+)
+def test_a_command_that_cannot_be_carried_out_ends_with_2(tmp_path: Path, words: tuple[str, ...], told: str) -> None:
+    run = verify(*words, cwd=tmp_path)
+    assert run.returncode == 2
+    assert told in run.stdout + run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
+
+
+def test_nobody_else_s_settings_change_the_run(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text("raise RuntimeError('this conftest was read')\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -k nothing\n")
+    env = {**os.environ, "PYTEST_ADDOPTS": "-k nothing", "PYTEST_PLUGINS": "no_such_plugin"}
+    run = verify("--rows", "PLACE-01", cwd=tmp_path, env=env)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "1 of 1 rows kept" in run.stdout
+
+
+def test_rows_can_be_spread_over_processes(tmp_path: Path) -> None:
+    run = verify("--rows", "PLACE-01,PLACE-02,TAINT-06", "-n", "2", cwd=tmp_path)
+    assert run.returncode == 0, run.stdout
+    assert "3 of 3 rows kept" in run.stdout
+
+
+def test_a_row_without_a_test_is_an_error(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(ROW.format(row="PLACE_01"))
+    run = _suite(pytester, "--rows=PLACE-01,PLACE-02")
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    run.stderr.fnmatch_lines("*the suite is incomplete: no test was collected for PLACE-02*")
+
+
+def test_a_run_that_is_broken_off_names_the_rows_that_it_did_not_reach(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_a="def test_PLACE_01_x():\n    raise SystemError", test_b=ROW.format(row="PLACE_02"))
+    run = _suite(pytester, "--rows=PLACE-01,PLACE-02", "-x")
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    run.stdout.fnmatch_lines(["*broken*PLACE-01*", "*not reached: PLACE-02*", "*0 of 2 rows kept*"])
+
+
+def test_a_run_that_judged_less_than_it_was_asked_for_fails(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(ROW.format(row="PLACE_01") + ROW.format(row="PLACE_02"))
+    pytester.makeconftest("def pytest_runtest_protocol(item):\n    return True if 'PLACE_02' in item.name else None\n")
+    run = _suite(pytester, "--rows=PLACE-01,PLACE-02")
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    run.stdout.fnmatch_lines("*not reached: PLACE-02*")
+
+
+def test_what_cannot_be_seen_on_a_cluster_is_not_kept(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("import pytest\n\ndef test_PLACE_01_x():\n    pytest.skip('the cluster has none of that')\n")
+    run = _suite(pytester, "--rows=PLACE-01")
+    run.stdout.fnmatch_lines(["*not seen*PLACE-01*", "*0 of 1 rows kept*"])
+
+
+def _suite(pytester: pytest.Pytester, *words: str) -> pytest.RunResult:
+    return pytester.runpytest_subprocess("-p", "pytest_daemonset.conformance.suite", *words)
