@@ -76,6 +76,23 @@ _ALL = (
     Row("ROB-08", "an idle restart writes nothing", "S"),
     Row("ROB-09", "at rest the controller writes nothing", "S"),
     Row("API-05", "generation counts changes of the spec alone, and status is written through its own door", "S"),
+    Row("UPD-01", "OnDelete: a new template leaves every running pod alone", "S"),
+    Row(
+        "UPD-02", "OnDelete: a pod deleted by hand, or on a new node, is of the new revision; its neighbours stay", "SL"
+    ),
+    Row("UPD-03", "a rolling update brings every node to the new revision, and then writes stop", "L"),
+    Row("UPD-04", "no more nodes lack an available pod than maxUnavailable allows", "S"),
+    Row("UPD-05", "percentages are of the nodes desired now, rounded up", "S", "P1"),
+    Row("UPD-06", "a rollout of pods that never become ready halts, and healthy pods survive", "S"),
+    Row("UPD-07", "old pods that are unavailable are all replaced at once", "L", "P1"),
+    Row("UPD-08", "bad updates in a row never reach the healthy pods", "S"),
+    Row("UPD-09", "what is no part of the template restarts nothing", "S"),
+    Row("UPD-10", "a template that changes mid-rollout is gone to directly", "SL"),
+    Row("UPD-11", "the strategy can be switched mid-rollout: it begins, and it freezes", "SL", "P1"),
+    Row("UPD-12", "minReadySeconds: the next node waits so long, and then the rollout goes on by itself", "SL"),
+    Row("UPD-13", "readiness that flaps begins the wait anew", "S", "P1"),
+    Row("UPD-14", "nodes that are down already take from the budget", "SL", "P1"),
+    Row("UPD-15", "nodes that join and leave mid-rollout do not keep it from ending", "L", "P1"),
 )
 
 ROWS = MappingProxyType({row.id: row for row in _ALL})

@@ -11,7 +11,9 @@ from pytest_daemonset.contract.exclusivity import (
     never_replaced_early,
 )
 from pytest_daemonset.contract.explanation import Explanation, explain
+from pytest_daemonset.contract.history import labelled_with_a_revision, made_as_its_revision_says, never_done_early
 from pytest_daemonset.contract.judging import Judgement
+from pytest_daemonset.contract.limits import at_most_surging, at_most_unavailable, never_retired_early
 from pytest_daemonset.contract.ownership import garbage_collected, owned
 from pytest_daemonset.contract.placement import one_pod_per_node, pod_on
 from pytest_daemonset.contract.properties import Goal, Invariant, Property, Reaction
@@ -42,13 +44,19 @@ __all__ = [
     "Subject",
     "Verdict",
     "at_most_one_pod_per_node",
+    "at_most_surging",
     "at_most_two_pods_per_node",
+    "at_most_unavailable",
     "expected_tolerations",
     "explain",
     "garbage_collected",
+    "labelled_with_a_revision",
+    "made_as_its_revision_says",
     "may_start",
     "may_stay",
+    "never_done_early",
     "never_replaced_early",
+    "never_retired_early",
     "no_pod_for_an_ineligible_node",
     "observed_generation_sane",
     "one_pod_per_node",
