@@ -6,17 +6,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
-from pytest_daemonset.embedded import statuses
+from pytest_daemonset.embedded import media, protobuf, statuses
+from pytest_daemonset.embedded.kinds.fields import MESSAGES
 
 if TYPE_CHECKING:
+    from pytest_daemonset.embedded.kinds.fields import Message
     from pytest_daemonset.embedded.kinds.kind import Kind
 
 Object = dict[str, Any]
 T = TypeVar("T", dict[str, Any], list[Any], str, int, bool)
-
-JSON = "application/json"
-YAML = "application/yaml"
-ACCEPTED = f"{JSON}, {YAML}"
 
 
 def _yaml(data: bytes, kind: str) -> Any:
@@ -36,12 +34,28 @@ def _unrecognized(kind: str, why: str) -> statuses.StatusError:
     )
 
 
-def parse(data: bytes, content_type: str, kind: str) -> tuple[Object, bytes]:
+def _protobuf(data: bytes, kind: str, message: Message) -> Object:
+    try:
+        envelope = protobuf.opened(data)
+        obj: Object = {}
+        if envelope.kind:
+            obj["kind"] = envelope.kind
+        if envelope.api_version:
+            obj["apiVersion"] = envelope.api_version
+        if envelope.kind in {kind, ""}:
+            obj.update(protobuf.decoder(message)(envelope.raw))
+        return obj
+    except protobuf.MalformedError as error:
+        raise _unrecognized(kind, str(error)) from None
+
+
+def parse(data: bytes, content_type: str, kind: str, message: Message | None = None) -> tuple[Object, bytes]:
     """Read an object.
 
     Args:
         content_type: media type without parameters; "" counts as JSON.
-        kind: what is expected, for the error's text.
+        kind: what is expected.
+        message: its fields, where they are not in the table of that name.
 
     Returns:
         The dict, and its JSON on one line (for the audit log).
@@ -49,18 +63,21 @@ def parse(data: bytes, content_type: str, kind: str) -> tuple[Object, bytes]:
     Raises:
         StatusError: 400 for what cannot be read, 415 for a format that is not read here.
     """
-    if content_type in {JSON, ""}:
+    if content_type in {media.JSON, ""}:
         try:
             obj = orjson.loads(data)
         except orjson.JSONDecodeError as error:
             shown = data[:80].decode(errors="replace") or "<empty>"
             raise _unrecognized(kind, f"json parse error: {error} ({shown})") from None
         encoded = one_line(data)
-    elif content_type == YAML:
+    elif content_type == media.YAML:
         obj = _yaml(data, kind)
         encoded = orjson.dumps(obj)
+    elif content_type == media.PROTOBUF:
+        obj = _protobuf(data, kind, message or MESSAGES[kind])
+        encoded = orjson.dumps(obj)
     else:
-        raise statuses.unsupported_media_type(ACCEPTED)
+        raise statuses.unsupported_media_type(", ".join(media.ACCEPTED))
     if not isinstance(obj, dict):
         raise _unrecognized(
             kind, f"json parse error: json: cannot unmarshal {go_type(obj)} into Go value of type struct"

@@ -12,8 +12,9 @@ from urllib.parse import parse_qsl
 import orjson
 from aiohttp import web
 
-from pytest_daemonset.embedded import discovery, lists, logs, media, statuses, watch
+from pytest_daemonset.embedded import discovery, forms, lists, logs, media, statuses, watch
 from pytest_daemonset.embedded.calls import Call, Caller
+from pytest_daemonset.embedded.compression import compressed
 from pytest_daemonset.embedded.paths import Paths, Target
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ BODY_LIMIT = 3 * 1024 * 1024
 _ANONYMOUS = Caller("system:anonymous", ("system:unauthenticated",))
 _HEALTH = frozenset({"/healthz", "/readyz", "/livez"})
 _PUBLIC = frozenset({*_HEALTH, "/version", "/version/"})
-_JSON = "application/json"
 _DEFAULT_WATCH_SECONDS = 1800.0
 _KEEPALIVE_SECONDS = (
     3600.0  # a server that closes first makes clients lose requests on connections that they took for alive
@@ -59,18 +59,15 @@ class Http:
         except statuses.StatusError as refused:
             if refused.code == 501:
                 self.unimitated[f"{request.method} {request.path}: {refused.message}"] += 1
-            return _json(refused.code, orjson.dumps(refused.status))
+            return _refusal(request, refused)
         except (ConnectionError, asyncio.CancelledError):
             raise
         except RecursionError:
-            return _json(400, orjson.dumps(statuses.bad_request("json: exceeded max depth").status))
+            return _refusal(request, statuses.bad_request("json: exceeded max depth"))
         except Exception as error:  # the last line of defence: the client gets a Status, the log the traceback
             logging.getLogger(logs.NAME).exception("%s %s", request.method, request.path_qs)
-            return _json(
-                500,
-                orjson.dumps(
-                    statuses.StatusError(500, "InternalError", f"Internal error occurred: {error!r}", {}).status
-                ),
+            return _refusal(
+                request, statuses.StatusError(500, "InternalError", f"Internal error occurred: {error!r}", {})
             )
 
     async def _route(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -103,7 +100,7 @@ class Http:
         if path in _HEALTH:
             return web.Response(text="ok")
         if path in _PUBLIC:
-            return _json(200, discovery.VERSION)
+            return _answer(200, discovery.VERSION)
         target = self._paths.read(path)
         user = _ANONYMOUS.user
         if target is None or not target.plural:
@@ -116,7 +113,7 @@ class Http:
         if path in _HEALTH or path.rstrip("/").rpartition("/")[0] in _HEALTH:
             return web.Response(text="ok")
         if path == "/debug/unimitated":
-            return _json(200, orjson.dumps(self.unimitated))
+            return _answer(200, orjson.dumps(self.unimitated))
         found = self._discovery.find(path, request.headers.get("Accept", ""))
         if found is not None:
             body, content_type = found
@@ -148,30 +145,43 @@ class Http:
                 verb = None
         if verb is None:
             raise statuses.method_not_allowed()
+        streams = verb == "list" and watch.asks_to_watch(query)
+        form = media.negotiate(request.headers.get("Accept", ""), stream=streams)
+        # most want plain JSON, whose bytes are there already
+        writer = None
+        if form != media.PLAIN:
+            include = forms.included(query) if form.shape == "table" else ""
+            writer = forms.Writer(form, target.served, include, self._api.now)
+        if streams:
+            return await self._watch(request, target, query, writer)
         if verb in {"get", "list"}:
-            metadata_only = media.wants_metadata(request.headers.get("Accept", ""))
-            if verb == "list" and watch.asks_to_watch(query):
-                return await self._watch(request, target, query, metadata_only)
-            body = self._read(target, query, verb)
-            return _json(200, media.metadata_of(body) if metadata_only else body)
-        return await self._write(request, Caller(caller.user, caller.groups, caller.user_agent), target, query, verb)
+            body = self._read(target, query, verb, writer)
+            return await compressed(request, _answer(200, body, form.media_type))
+        response = await self._write(request, caller, target, query, verb, writer)
+        return await compressed(request, response)
 
-    def _read(self, target: Target, query: Mapping[str, str], verb: str) -> bytes:
+    def _read(self, target: Target, query: Mapping[str, str], verb: str, writer: forms.Writer | None) -> bytes:
         assert target.served is not None  # noqa: S101 - told apart in _route
         if verb == "list":
             found = lists.listing(self._api.store, target.served, target.namespace, query)
-            return lists.encode(target.served, found)
+            return lists.encode(target.served, found) if writer is None else writer.listing(found)
         wanted = lists.resource_version(query.get("resourceVersion", ""))
         if wanted > self._api.store.rv:
             raise statuses.too_new(wanted, self._api.store.rv)
         entry = target.served.table.entries.get((target.namespace, target.name))
         if entry is None:
             raise statuses.not_found(target.group, target.plural, target.name)
-        return entry.encoded
+        return entry.encoded if writer is None else writer.answer(entry.encoded)
 
     async def _write(
-        self, request: web.BaseRequest, caller: Caller, target: Target, query: Mapping[str, str], verb: str
-    ) -> web.StreamResponse:
+        self,
+        request: web.BaseRequest,
+        caller: Caller,
+        target: Target,
+        query: Mapping[str, str],
+        verb: str,
+        writer: forms.Writer | None,
+    ) -> web.Response:
         assert target.served is not None  # noqa: S101 - told apart in _route
         if (request.content_length or 0) > BODY_LIMIT:
             raise statuses.too_large(BODY_LIMIT)
@@ -193,24 +203,29 @@ class Http:
             request.path_qs,
         )
         answer = self._api.write(call)
-        response = _json(answer.code, answer.body)
+        if writer is None:
+            response = _answer(answer.code, answer.body)
+        else:
+            response = _answer(answer.code, writer.answer(answer.body), writer.form.media_type)
         for text in answer.warnings:
             response.headers.add("Warning", f"299 - {orjson.dumps(text).decode()}")
         return response
 
     async def _watch(
-        self, request: web.BaseRequest, target: Target, query: Mapping[str, str], metadata_only: bool
+        self, request: web.BaseRequest, target: Target, query: Mapping[str, str], writer: forms.Writer | None
     ) -> web.StreamResponse:
         assert target.served is not None  # noqa: S101 - told apart in _route
-        response = web.StreamResponse(headers={"Content-Type": _JSON, "Cache-Control": "no-cache, private"})
+        framing: watch.Framing = writer or watch.LINES
+        content_type = media.JSON if writer is None else writer.form.stream_type
+        response = web.StreamResponse(headers={"Content-Type": content_type, "Cache-Control": "no-cache, private"})
         try:
-            opened = self._watches.open(target.served, target.namespace, query)
+            opened = self._watches.open(target.served, target.namespace, query, framing)
         except statuses.StatusError as refused:
             if refused.code != 410:
                 raise
             # a watch cache tells it as an event, on a stream that began well
             await response.prepare(request)
-            await response.write(watch.error_frame(refused))
+            await response.write(framing.error(refused.status))
             return response
         opened.on_cut = partial(_cut_off, request)
         ending = asyncio.get_running_loop().call_later(_watch_seconds(query), opened.close)
@@ -221,7 +236,7 @@ class Http:
                 await opened.wait()
                 ended = opened.ended
                 if data := opened.take():
-                    await response.write(media.metadata_of_events(data) if metadata_only else data)
+                    await response.write(data)
         except ConnectionError:
             pass  # the reader is gone: nobody is left to be told
         finally:
@@ -242,8 +257,17 @@ def _cut_off(request: web.BaseRequest) -> None:
         request.transport.abort()
 
 
-def _json(code: int, body: bytes) -> web.Response:
-    return web.Response(status=code, body=body, headers={"Content-Type": _JSON})
+def _answer(code: int, body: bytes, media_type: str = media.JSON) -> web.Response:
+    return web.Response(status=code, body=body, headers={"Content-Type": media_type})
+
+
+def _refusal(request: web.BaseRequest, refused: statuses.StatusError) -> web.Response:
+    """A Status, in the form that is wanted if it is one that is written, else as JSON."""
+    try:
+        form = media.negotiate(request.headers.get("Accept", ""))
+    except statuses.StatusError:
+        form = media.PLAIN
+    return _answer(refused.code, forms.encode_status(form, refused.status), form.media_type)
 
 
 def server(http: Http) -> web.Server:

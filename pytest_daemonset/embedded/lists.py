@@ -281,6 +281,16 @@ class Listing:
     token: str = ""
     remaining: int = 0
 
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The ListMeta."""
+        metadata: dict[str, Any] = {"resourceVersion": str(self.rv)}
+        if self.token:
+            metadata["continue"] = self.token
+            if self.remaining:
+                metadata["remainingItemCount"] = self.remaining
+        return metadata
+
 
 def listing(store: Store, served: Served, namespace: str, query: Mapping[str, str]) -> Listing:
     """Answer a list request.
@@ -323,12 +333,7 @@ def listing(store: Store, served: Served, namespace: str, query: Mapping[str, st
 
 def encode(served: Served, found: Listing) -> bytes:
     """The JSON of a list; the objects' bytes are only joined."""
-    metadata: dict[str, Any] = {"resourceVersion": str(found.rv)}
-    if found.token:
-        metadata["continue"] = found.token
-        if found.remaining:
-            metadata["remainingItemCount"] = found.remaining
     head = orjson.dumps(
-        {"kind": f"{served.kind.kind}List", "apiVersion": served.kind.api_version, "metadata": metadata}
+        {"kind": f"{served.kind.kind}List", "apiVersion": served.kind.api_version, "metadata": found.metadata}
     )
     return b"".join((head[:-1], b',"items":[', b",".join([entry.raw for entry in found.entries]), b"]}"))

@@ -1,56 +1,139 @@
-"""The formats that a client accepts: whole objects, or their metadata only, as JSON."""
+"""Content negotiation: in which form an answer is wanted, by its Accept header (kubernetes/apiserver, endpoints/handlers/negotiation)."""
 
 from __future__ import annotations
 
-import orjson
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
 from pytest_daemonset.embedded import statuses
 
-_READABLE = frozenset({"*/*", "application/*", "application/json"})
-_PARTIAL = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
-WRITTEN = "application/json"
+JSON = "application/json"
+YAML = "application/yaml"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+ACCEPTED = (JSON, YAML, PROTOBUF)
+STREAMS = (JSON, PROTOBUF)
+
+Shape = Literal["whole", "metadata", "table"]
+_SHAPES: dict[str, Shape] = {
+    "Table": "table",
+    "PartialObjectMetadata": "metadata",
+    "PartialObjectMetadataList": "metadata",
+}
 
 
-def wants_metadata(accept: str) -> bool:
-    """Whether the first form of an Accept header that is written here is PartialObjectMetadata (or a list of it).
+@dataclass(frozen=True)
+class Form:
+    """How an answer is written.
 
-    Plain JSON is the fallback of every client that lists it.
+    Args:
+        media_type: one of `ACCEPTED`.
+        shape: the objects whole, their metadata alone, or a table for people.
+        version: of meta.k8s.io, for tables and metadata.
+    """
+
+    media_type: str = JSON
+    shape: Shape = "whole"
+    version: str = "v1"
+
+    @property
+    def content_type(self) -> str:
+        """The Content-Type of an answer."""
+        return self.media_type
+
+    @property
+    def stream_type(self) -> str:
+        """The Content-Type of a watch."""
+        return self.media_type if self.media_type == JSON else f"{self.media_type};stream=watch"
+
+
+PLAIN = Form()
+
+
+class _Clause(NamedTuple):
+    type: str
+    subtype: str
+    quality: float
+    parameters: dict[str, str]
+
+
+def _clauses(accept: str) -> list[_Clause]:
+    """The clauses of an Accept header, the most wanted first."""
+    found: list[_Clause] = []
+    for said in accept.split(","):
+        name, *rest = (part.strip() for part in said.split(";"))
+        type_, slash, subtype = name.partition("/")
+        if not slash:
+            # one star alone is read as */*, as Go's clients of old send it
+            if name != "*":
+                continue
+            subtype = "*"
+        parameters = dict(part.partition("=")[::2] for part in rest)
+        try:
+            quality = float(parameters.pop("q", 1.0))
+        except ValueError:
+            quality = 1.0
+        found.append(_Clause(type_.strip(), subtype.strip(), quality, parameters))
+    # goautoneg's order is no order (a star yields even to what is wanted less): only its own way of sorting gives it
+    for end in range(1, len(found)):
+        at = end
+        while at and _before(found[at], found[at - 1]):
+            found[at], found[at - 1] = found[at - 1], found[at]
+            at -= 1
+    return found
+
+
+def _before(one: _Clause, other: _Clause) -> bool:
+    return (
+        one.quality > other.quality
+        or (one.type != "*" and other.type == "*")
+        or (one.subtype != "*" and other.subtype == "*")
+    )
+
+
+@lru_cache(maxsize=1024)
+def negotiate(accept: str, *, stream: bool = False, shapes: bool = True) -> Form:
+    """The form that a request wants most, of those that are written.
+
+    Args:
+        accept: the header; "" accepts everything.
+        stream: the answer is a watch.
+        shapes: tables and metadata can be had.
 
     Raises:
-        StatusError: 501 where only forms are accepted that Kubernetes writes and this server does not (Tables), else 406.
+        StatusError: 406.
     """
     if not accept:
-        return False
-    foreign = False
-    for said in accept.split(","):
-        media_type, *rest = (part.strip() for part in said.split(";"))
-        parameters = dict(part.partition("=")[::2] for part in rest)
-        if media_type not in _READABLE:
-            continue
-        if "as" not in parameters:
-            return False
-        foreign = True
-        if parameters["as"].startswith("PartialObjectMetadata") and parameters.get("v", "v1") == "v1":
-            return True
-    if foreign:
-        raise statuses.not_imitated(f"the media type {accept}")
-    raise statuses.not_acceptable(WRITTEN)
+        return PLAIN
+    for clause in _clauses(accept):
+        for media_type in ACCEPTED:
+            type_, _, subtype = media_type.partition("/")
+            if clause.type not in {type_, "*"} or clause.subtype not in {subtype, "*"}:
+                continue
+            form = _form(media_type, clause.parameters, shapes)
+            if form is None:
+                continue
+            if stream and media_type not in STREAMS:
+                raise statuses.not_acceptable(", ".join(STREAMS))
+            return form
+    raise statuses.not_acceptable(", ".join(STREAMS if stream else ACCEPTED))
 
 
-def metadata_of(body: bytes) -> bytes:
-    """Cut an object, or a list of objects, down to the metadata."""
-    whole = orjson.loads(body)
-    if "items" not in whole:
-        return orjson.dumps({**_PARTIAL, "metadata": whole["metadata"]})
-    items = [{**_PARTIAL, "metadata": item["metadata"]} for item in whole["items"]]
-    kind = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1"}
-    return orjson.dumps({**kind, "metadata": whole["metadata"], "items": items})
+def _form(media_type: str, parameters: dict[str, str], shapes: bool) -> Form | None:
+    if "stream" in parameters and (parameters["stream"] != "watch" or media_type not in STREAMS):
+        return None
+    if parameters.get("sv", "v1") != "v1":
+        return None
+    if "as" not in parameters:
+        return Form(media_type)
+    shape, version = _SHAPES.get(parameters["as"]), parameters.get("v", "")
+    if not shapes or shape is None or parameters.get("g") != "meta.k8s.io" or version not in {"v1", "v1beta1"}:
+        return None
+    if shape == "table" and media_type == PROTOBUF:
+        return None
+    return Form(media_type, shape, version)
 
 
-def metadata_of_events(frames: bytes) -> bytes:
-    """Cut the objects of watch events, one on each line, down to the metadata; errors stay whole."""
-    events = [orjson.loads(line) for line in frames.splitlines()]
-    for event in events:
-        if event["type"] != "ERROR":
-            event["object"] = {**_PARTIAL, "metadata": event["object"]["metadata"]}
-    return b"".join(orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE) for event in events)
+def accepts_gzip(said: str) -> bool:
+    """Whether an Accept-Encoding header lets an answer be compressed."""
+    return any(part.partition(";")[0].strip() == "gzip" for part in said.split(","))

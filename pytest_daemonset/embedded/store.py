@@ -46,9 +46,10 @@ class Entry:
         fields: its field labels, for selectors.
         uid: of its metadata; "" if it has none.
         deleting: whether it has a deletionTimestamp.
+        message: its protobuf form, once somebody has asked for it.
     """
 
-    __slots__ = ("deleting", "fields", "key", "labels", "raw", "rv", "table", "uid")
+    __slots__ = ("deleting", "fields", "key", "labels", "message", "raw", "rv", "table", "uid")
 
     def __init__(
         self, table: Table, obj: Object, rv: int, labels: Mapping[str, str], fields: Mapping[str, str]
@@ -63,6 +64,7 @@ class Entry:
         self.raw = bytes(memoryview(encoded))
         self.labels = labels
         self.fields = fields
+        self.message: bytes | None = None
         self.uid: str = metadata.get("uid", "")
         self.deleting = "deletionTimestamp" in metadata
 

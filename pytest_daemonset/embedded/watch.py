@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
@@ -25,14 +25,42 @@ def asks_to_watch(query: Mapping[str, str]) -> bool:
     return query.get("watch", "") in _TRUE
 
 
-def frame(type_: str, entry: Entry) -> bytes:
-    """One event, on its line."""
-    return b"".join((_OPENINGS[type_], entry.table.head, entry.raw[1:], b"}\n"))
+class Framing(Protocol):
+    """How the events of a watch are written."""
+
+    @property
+    def key(self) -> str:
+        """Framings with the same key write the same bytes; "" if no other watch can be told in the bytes of this one."""
+
+    def event(self, type_: str, entry: Entry) -> bytes:
+        """ADDED, MODIFIED or DELETED."""
+
+    def bookmark(self, obj: dict[str, Any]) -> bytes:
+        """BOOKMARK."""
+
+    def error(self, status: dict[str, Any]) -> bytes:
+        """ERROR."""
 
 
-def error_frame(refused: statuses.StatusError) -> bytes:
-    """An ERROR event."""
-    return orjson.dumps({"type": "ERROR", "object": refused.status}, option=orjson.OPT_APPEND_NEWLINE)
+class Lines:
+    """Whole objects as JSON, one event on each line."""
+
+    key = "lines"
+
+    def event(self, type_: str, entry: Entry) -> bytes:
+        """The bytes are only joined."""
+        return b"".join((_OPENINGS[type_], entry.table.head, entry.raw[1:], b"}\n"))
+
+    def bookmark(self, obj: dict[str, Any]) -> bytes:
+        """BOOKMARK."""
+        return orjson.dumps({"type": "BOOKMARK", "object": obj}, option=orjson.OPT_APPEND_NEWLINE)
+
+    def error(self, status: dict[str, Any]) -> bytes:
+        """ERROR."""
+        return orjson.dumps({"type": "ERROR", "object": status}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+LINES = Lines()
 
 
 def compacted(gone: CompactedError) -> statuses.StatusError:
@@ -41,7 +69,7 @@ def compacted(gone: CompactedError) -> statuses.StatusError:
 
 
 class Fanout:
-    """Tells the changes of one table to its watches: each event is put into bytes once, however many watch."""
+    """Tells the changes of one table to its watches: each event is put into bytes once in each form, however many watch."""
 
     def __init__(self, table: Table) -> None:
         self.watches: set[Watch] = set()
@@ -51,9 +79,9 @@ class Fanout:
     def _tell(self, change: Change) -> None:
         if not self.watches:
             return
-        plain = frame(change.type, change.entry)
+        told: dict[str, bytes] = {}
         for watch in tuple(self.watches):
-            watch.tell(change, plain)
+            watch.tell(change, told)
 
 
 class Watch:
@@ -63,10 +91,14 @@ class Watch:
         selector: which objects it sees.
         bookmarks: whether it wants to hear how far it has come.
         limit: how many bytes may wait; a watcher that is slower than that is cut off, alone (`on_cut` is called).
+        framing: how it is told.
     """
 
-    def __init__(self, fanout: Fanout, selector: lists.Selector, bookmarks: bool, limit: int) -> None:
+    def __init__(
+        self, fanout: Fanout, selector: lists.Selector, bookmarks: bool, limit: int, framing: Framing = LINES
+    ) -> None:
         self._fanout = fanout
+        self._framing = framing
         self.selector = selector
         self._everything = not (selector.namespace or selector.requirements or selector.equal or selector.unequal)
         self.limit = limit
@@ -100,13 +132,26 @@ class Watch:
             self._pending.append(data)
             self._ready.set()
 
-    def tell(self, change: Change, plain: bytes) -> None:
-        """Queue what a change looks like through the selector: leaving it is a DELETED, entering it an ADDED."""
+    def _plain(self, change: Change, told: dict[str, bytes]) -> bytes:
+        framing = self._framing
+        known = told.get(framing.key)
+        if known is None:
+            known = framing.event(change.type, change.entry)
+            if framing.key:
+                told[framing.key] = known
+        return known
+
+    def tell(self, change: Change, told: dict[str, bytes]) -> None:
+        """Queue what a change looks like through the selector: leaving it is a DELETED, entering it an ADDED.
+
+        Args:
+            told: how the change was told to others so far; filled in.
+        """
         if change.rv <= self.rv:
             return
         if self._everything:
             self.rv = change.rv
-            self.push(plain)
+            self.push(self._plain(change, told))
             return
         now = change.type != DELETED and self.selector.matches(change.entry)
         before = change.previous is not None and self.selector.matches(change.previous)
@@ -114,15 +159,23 @@ class Watch:
             return
         self.rv = change.rv
         if now:
-            self.push(plain if before or change.type == ADDED else frame(ADDED, change.entry))
+            plain = before or change.type == ADDED
+            self.push(self._plain(change, told) if plain else self._framing.event(ADDED, change.entry))
         elif change.type == DELETED:
-            self.push(plain)
+            self.push(self._plain(change, told))
         elif change.previous is not None:
-            self.push(frame(DELETED, _at(change.previous, change.rv)))
+            self.push(self._framing.event(DELETED, _at(change.previous, change.rv)))
 
     def replay(self, change: Change) -> None:
         """Tell a change of the past."""
-        self.tell(change, frame(change.type, change.entry))
+        self.tell(change, {})
+
+    def tell_all(self, entries: list[Entry]) -> None:
+        """Tell what is there already. That is no backlog of a slow watcher."""
+        frames = [self._framing.event(ADDED, entry) for entry in entries]
+        self.limit += sum(map(len, frames))
+        for each in frames:
+            self.push(each)
 
     def bookmark(self, rv: int, *, initial: bool = False) -> None:
         """Queue the news that everything up to a resourceVersion has been told."""
@@ -132,7 +185,7 @@ class Watch:
             metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
         body = {"kind": table.kind, "apiVersion": table.api_version, "metadata": metadata}
         self.rv = max(self.rv, rv)
-        self.push(orjson.dumps({"type": "BOOKMARK", "object": body}, option=orjson.OPT_APPEND_NEWLINE))
+        self.push(self._framing.bookmark(body))
 
     def take(self) -> bytes:
         """All that waits."""
@@ -188,7 +241,7 @@ class Watches:
                 if watch.bookmarks and watch.rv < rv:
                     watch.bookmark(rv)
 
-    def open(self, served: Served, namespace: str, query: Mapping[str, str]) -> Watch:
+    def open(self, served: Served, namespace: str, query: Mapping[str, str], framing: Framing = LINES) -> Watch:
         """Open a watch and queue what it has missed.
 
         Raises:
@@ -198,7 +251,8 @@ class Watches:
         initial = query.get("sendInitialEvents", "")
         self._check(query, initial)
         rv = lists.resource_version(query.get("resourceVersion", ""), of_list=False)
-        watch = Watch(self._fanouts[served.name], lists.selector(served, namespace, query), bookmarks, self._buffer)
+        chosen = lists.selector(served, namespace, query)
+        watch = Watch(self._fanouts[served.name], chosen, bookmarks, self._buffer, framing)
         if initial in _TRUE:
             if rv > self._store.rv:
                 raise statuses.too_new(rv, self._store.rv)
@@ -219,11 +273,7 @@ class Watches:
         return watch
 
     def _tell_all(self, watch: Watch, served: Served) -> None:
-        entries = watch.selector.candidates(served.table)
-        # what is there already is no backlog of a slow watcher
-        watch.limit = self._buffer + sum(len(entry.raw) + 200 for entry in entries)
-        for entry in entries:
-            watch.push(frame(ADDED, entry))
+        watch.tell_all(watch.selector.candidates(served.table))
         watch.rv = self._store.rv
 
     def _check(self, query: Mapping[str, str], initial: str) -> None:

@@ -92,7 +92,7 @@ class Writes:
             subresources.create(self, call, answer)
             return
         kind = call.kind
-        obj, answer.request = bodies.parse(call.body, call.content_type, kind.kind)
+        obj, answer.request = bodies.parse(call.body, call.content_type, kind.kind, kind.fields)
         bodies.expect_kind(obj, kind)
         options.unknown_fields(call, answer, self._decode(call, obj))
         dry_run = options.is_dry_run(call)
@@ -170,7 +170,7 @@ class Writes:
 
     def _update(self, call: Call, answer: Answer) -> None:
         kind = call.kind
-        obj, answer.request = bodies.parse(call.body, call.content_type, kind.kind)
+        obj, answer.request = bodies.parse(call.body, call.content_type, kind.kind, kind.fields)
         bodies.expect_kind(obj, kind)
         options.unknown_fields(call, answer, self._decode(call, obj))
         self._change(call, answer, self.find(call) if self._named(call, obj) else None, obj, kind.unconditional_update)

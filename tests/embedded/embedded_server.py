@@ -62,7 +62,7 @@ class Session:
             raw = await answer.read()
             if answer.content_type == "application/json":
                 return answer.status, orjson.loads(raw)
-            return answer.status, raw.decode()
+            return answer.status, raw.decode() if answer.content_type.startswith("text/") else raw
 
     def watch(self, path: str) -> contextlib.AbstractAsyncContextManager[Stream]:
         return self._watch(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_daemonset.embedded import printers
 from pytest_daemonset.embedded.kinds.fielderrors import FieldError, forbidden, invalid, too_long
 from pytest_daemonset.embedded.kinds.kind import Kind, Object
 from pytest_daemonset.embedded.kinds.names import config_key
@@ -44,6 +45,7 @@ CONFIGMAP = Kind(
     kind="ConfigMap",
     plural="configmaps",
     singular="configmap",
+    printer=printers.CONFIG_MAP,
     short_names=("cm",),
     on_validate_create=_validate,
     on_validate_update=_validate_update,

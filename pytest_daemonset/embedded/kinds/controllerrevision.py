@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_daemonset.embedded import printers
 from pytest_daemonset.embedded.kinds.fielderrors import FieldError, invalid, required
 from pytest_daemonset.embedded.kinds.kind import Kind, Object
 
@@ -29,6 +30,7 @@ CONTROLLER_REVISION = Kind(
     kind="ControllerRevision",
     plural="controllerrevisions",
     singular="controllerrevision",
+    printer=printers.CONTROLLER_REVISION,
     on_validate_create=_validate,
     on_validate_update=_validate_update,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from pytest_daemonset.embedded import printers
 from pytest_daemonset.embedded.kinds import metadata
 from pytest_daemonset.embedded.kinds.fielderrors import (
     DecodeError,
@@ -157,6 +158,7 @@ DAEMON_SET = Kind(
     kind="DaemonSet",
     plural="daemonsets",
     singular="daemonset",
+    printer=printers.DAEMON_SET,
     short_names=("ds",),
     categories=("all",),
     subresources=("status",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_daemonset.embedded import printers
 from pytest_daemonset.embedded.kinds.fielderrors import FieldError, invalid
 from pytest_daemonset.embedded.kinds.kind import Kind, Object
 
@@ -35,6 +36,7 @@ EVENT = Kind(
     kind="Event",
     plural="events",
     singular="event",
+    printer=printers.EVENT,
     short_names=("ev",),
     on_validate_create=_validate,
     on_field_labels=_labels,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_daemonset.embedded.kinds import metadata
 from pytest_daemonset.embedded.kinds.fields import MESSAGES, Message, decode, list_keys, retained_keys
+from pytest_daemonset.embedded.printers import NAMED, Printer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -73,6 +74,8 @@ class Kind:
         returns_deleted: whether DELETE answers the object that went, rather than a Status.
         has_generation: whether its objects count the changes of what they want.
         unconditional_update: whether PUT without a resourceVersion is accepted.
+        message: the name of its table of fields, where that is not `kind`.
+        printer: its columns in tables.
     """
 
     group: str
@@ -89,6 +92,7 @@ class Kind:
     has_generation: bool = False
     unconditional_update: bool = True
     message: str = ""
+    printer: Printer = NAMED
 
     on_decode: Callable[[Object], None] = _nothing
     on_default: Callable[[Object], None] = _nothing

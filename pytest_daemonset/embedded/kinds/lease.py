@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_daemonset.embedded import printers
 from pytest_daemonset.embedded.kinds.fielderrors import FieldError, invalid
 from pytest_daemonset.embedded.kinds.kind import Kind, Object
 
@@ -23,6 +24,7 @@ LEASE = Kind(
     kind="Lease",
     plural="leases",
     singular="lease",
+    printer=printers.LEASE,
     on_validate_create=_validate,
     on_validate_update=lambda new, _old: _validate(new),
 )

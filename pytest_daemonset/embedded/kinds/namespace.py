@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_daemonset.embedded import printers
 from pytest_daemonset.embedded.kinds import metadata
 from pytest_daemonset.embedded.kinds.kind import Kind, Object
 
@@ -52,6 +53,7 @@ NAMESPACE = Kind(
     kind="Namespace",
     plural="namespaces",
     singular="namespace",
+    printer=printers.NAMESPACE,
     short_names=("ns",),
     namespaced=False,
     subresources=("finalize", "status"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
+from pytest_daemonset.embedded import printers
 from pytest_daemonset.embedded.kinds import metadata
 from pytest_daemonset.embedded.kinds.fielderrors import FieldError, duplicate, forbidden, invalid
 from pytest_daemonset.embedded.kinds.kind import Kind, Object
@@ -73,6 +74,7 @@ NODE = Kind(
     kind="Node",
     plural="nodes",
     singular="node",
+    printer=printers.NODE,
     short_names=("no",),
     namespaced=False,
     subresources=("status",),

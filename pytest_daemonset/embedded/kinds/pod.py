@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from types import MappingProxyType
 
+from pytest_daemonset.embedded import printers
 from pytest_daemonset.embedded.kinds import metadata, quantity
 from pytest_daemonset.embedded.kinds.fielderrors import AdmissionError, FieldError, forbidden, invalid
 from pytest_daemonset.embedded.kinds.kind import Kind, Object
@@ -197,6 +198,7 @@ POD = Kind(
     kind="Pod",
     plural="pods",
     singular="pod",
+    printer=printers.POD,
     short_names=("po",),
     categories=("all",),
     subresources=("binding", "eviction", "status"),

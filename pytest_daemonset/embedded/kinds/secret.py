@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 
+from pytest_daemonset.embedded import printers
 from pytest_daemonset.embedded.kinds.configmap import LIMIT
 from pytest_daemonset.embedded.kinds.fielderrors import FieldError, forbidden, invalid, too_long
 from pytest_daemonset.embedded.kinds.kind import Kind, Object
@@ -43,6 +44,7 @@ SECRET = Kind(
     kind="Secret",
     plural="secrets",
     singular="secret",
+    printer=printers.SECRET,
     on_default=_default,
     on_validate_create=_validate,
     on_validate_update=_validate_update,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_daemonset.embedded import printers
 from pytest_daemonset.embedded.kinds.kind import Kind
 
 SERVICE_ACCOUNT = Kind(
@@ -10,6 +11,7 @@ SERVICE_ACCOUNT = Kind(
     kind="ServiceAccount",
     plural="serviceaccounts",
     singular="serviceaccount",
+    printer=printers.SERVICE_ACCOUNT,
     short_names=("sa",),
     returns_deleted=True,
 )

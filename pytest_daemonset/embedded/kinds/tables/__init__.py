@@ -1,5 +1,13 @@
-"""Which fields objects have: the wire contract of Kubernetes v1.36, for the kinds that are served."""
+"""Which fields objects have: the wire contract of Kubernetes v1.36, for the kinds that are served and those beside them."""
 
-from pytest_daemonset.embedded.kinds.tables import objects, podspec, podstatus, volumes
+from pytest_daemonset.embedded.kinds.tables import access, meta, neighbours, objects, podspec, podstatus, volumes
 
-TABLES = (objects.TABLE, podspec.TABLE, volumes.TABLE, podstatus.TABLE)
+TABLES = (
+    objects.TABLE,
+    podspec.TABLE,
+    volumes.TABLE,
+    podstatus.TABLE,
+    meta.TABLE,
+    access.TABLE,
+    neighbours.TABLE,
+)

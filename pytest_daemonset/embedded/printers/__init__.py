@@ -1,0 +1,32 @@
+"""What `kubectl get` shows of each kind: the columns of tables and their cells (kubernetes, pkg/printers/internalversion)."""
+
+from pytest_daemonset.embedded.printers.nodes import NODE
+from pytest_daemonset.embedded.printers.others import (
+    CONFIG_MAP,
+    CONTROLLER_REVISION,
+    DAEMON_SET,
+    EVENT,
+    LEASE,
+    NAMESPACE,
+    SECRET,
+    SERVICE_ACCOUNT,
+)
+from pytest_daemonset.embedded.printers.pods import POD
+from pytest_daemonset.embedded.printers.printer import NAMED, Column, Printer, table
+
+__all__ = [
+    "CONFIG_MAP",
+    "CONTROLLER_REVISION",
+    "DAEMON_SET",
+    "EVENT",
+    "LEASE",
+    "NAMED",
+    "NAMESPACE",
+    "NODE",
+    "POD",
+    "SECRET",
+    "SERVICE_ACCOUNT",
+    "Column",
+    "Printer",
+    "table",
+]

@@ -1,0 +1,147 @@
+"""The columns of DaemonSets, their revisions and the small kinds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_daemonset.embedded.printers.ages import UNKNOWN, since
+from pytest_daemonset.embedded.printers.printer import AGE, NAME, Column, Printer, age, names
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pytest_daemonset.embedded.printers.printer import Object
+
+_NONE = "<none>"
+_OPERATORS = {"In": "in", "NotIn": "notin"}
+
+
+def _integers(*texts: str) -> tuple[Column, ...]:
+    return tuple(Column(text, "integer") for text in texts)
+
+
+def format_labels(labels: dict[str, str] | None) -> str:
+    """Labels as `a=b,c=d`."""
+    return ",".join(f"{key}={value}" for key, value in sorted((labels or {}).items())) or _NONE
+
+
+def format_selector(selector: Object | None) -> str:
+    """A label selector as `a=b,c in (d,e),!f`."""
+    if selector is None:
+        return _NONE
+    terms = [(key, f"{key}={value}") for key, value in (selector.get("matchLabels") or {}).items()]
+    for each in selector.get("matchExpressions") or []:
+        key, operator = each["key"], each["operator"]
+        if operator in _OPERATORS:
+            values = ",".join(sorted(each.get("values") or []))
+            terms.append((key, f"{key} {_OPERATORS[operator]} ({values})"))
+        else:
+            terms.append((key, key if operator == "Exists" else f"!{key}"))
+    return ",".join(text for _, text in sorted(terms)) or _NONE
+
+
+def _daemon_set(obj: Object, now: datetime) -> list[Any]:
+    spec, status = obj["spec"], obj["status"]
+    pod = spec["template"]["spec"]
+    containers = pod.get("containers") or []
+    return [
+        obj["metadata"]["name"],
+        status.get("desiredNumberScheduled", 0),
+        status.get("currentNumberScheduled", 0),
+        status.get("numberReady", 0),
+        status.get("updatedNumberScheduled", 0),
+        status.get("numberAvailable", 0),
+        format_labels(pod.get("nodeSelector")),
+        age(obj, now),
+        ",".join(each["name"] for each in containers),
+        ",".join(each.get("image", "") for each in containers),
+        format_selector(spec.get("selector")),
+    ]
+
+
+def _controller_revision(obj: Object, now: datetime) -> list[Any]:
+    owners = obj["metadata"].get("ownerReferences", [])
+    controller = next((each for each in owners if each.get("controller")), None)
+    shown = _NONE
+    if controller is not None:
+        group = controller["apiVersion"].rpartition("/")[0]
+        kind = controller["kind"].lower()
+        shown = f"{kind}.{group}/{controller['name']}" if group else f"{kind}/{controller['name']}"
+    return [obj["metadata"]["name"], shown, obj["revision"], age(obj, now)]
+
+
+def _namespace(obj: Object, now: datetime) -> list[Any]:
+    return [obj["metadata"]["name"], obj["status"].get("phase", ""), age(obj, now)]
+
+
+def _config_map(obj: Object, now: datetime) -> list[Any]:
+    return [obj["metadata"]["name"], len(obj.get("data", ())) + len(obj.get("binaryData", ())), age(obj, now)]
+
+
+def _secret(obj: Object, now: datetime) -> list[Any]:
+    return [obj["metadata"]["name"], obj.get("type", ""), len(obj.get("data", ())), age(obj, now)]
+
+
+def _service_account(obj: Object, now: datetime) -> list[Any]:
+    return [obj["metadata"]["name"], len(obj.get("secrets", ())), age(obj, now)]
+
+
+def _lease(obj: Object, now: datetime) -> list[Any]:
+    return [obj["metadata"]["name"], obj["spec"].get("holderIdentity", ""), age(obj, now)]
+
+
+def _source(obj: Object) -> str:
+    source = obj.get("source") or {}
+    component = source.get("component") or obj.get("reportingComponent", "")
+    instance = source.get("host") or obj.get("reportingInstance", "")
+    return f"{component}, {instance}" if instance else component
+
+
+def _event(obj: Object, now: datetime) -> list[Any]:
+    first = since(obj.get("firstTimestamp") or obj.get("eventTime"), now)
+    last = since(obj.get("lastTimestamp"), now)
+    count = obj.get("count", 0)
+    if series := obj.get("series"):
+        last, count = since(series.get("lastObservedTime"), now), series.get("count", 0)
+    about = obj.get("involvedObject") or {}
+    shown = about.get("kind", "").lower()
+    return [
+        first if last == UNKNOWN else last,
+        obj.get("type", ""),
+        obj.get("reason", ""),
+        f"{shown}/{about['name']}" if about.get("name") else shown,
+        about.get("fieldPath", ""),
+        _source(obj),
+        obj.get("message", "").strip(),
+        first,
+        count or 1,
+        obj["metadata"]["name"],
+    ]
+
+
+DAEMON_SET = Printer(
+    (
+        NAME,
+        *_integers("Desired", "Current", "Ready", "Up-to-date", "Available"),
+        *names("Node Selector"),
+        AGE,
+        *names("Containers", "Images", "Selector", priority=1),
+    ),
+    _daemon_set,
+)
+CONTROLLER_REVISION = Printer((NAME, *names("Controller"), *_integers("Revision"), AGE), _controller_revision)
+NAMESPACE = Printer((NAME, *names("Status"), AGE), _namespace)
+CONFIG_MAP = Printer((NAME, *names("Data"), AGE), _config_map)
+SECRET = Printer((NAME, *names("Type", "Data"), AGE), _secret)
+SERVICE_ACCOUNT = Printer((NAME, *names("Secrets"), AGE), _service_account)
+LEASE = Printer((NAME, *names("Holder"), AGE), _lease)
+EVENT = Printer(
+    (
+        *names("Last Seen", "Type", "Reason", "Object"),
+        *names("Subobject", "Source", priority=1),
+        *names("Message"),
+        *names("First Seen", "Count", priority=1),
+        Column("Name", priority=1, format="name"),
+    ),
+    _event,
+)

@@ -1,0 +1,191 @@
+"""In which form answers come: JSON, YAML, protobuf, tables, metadata alone, compressed; and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+
+import pytest
+import yaml
+from embedded_server import ALICE, Stream, config_map, pod, serving
+
+from pytest_daemonset.embedded.media import PLAIN, PROTOBUF, YAML, Form, accepts_gzip, negotiate
+from pytest_daemonset.embedded.statuses import StatusError
+
+MAPS = "/api/v1/namespaces/here/configmaps"
+PODS = "/api/v1/namespaces/here/pods"
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("", PLAIN),
+        ("*/*", PLAIN),
+        ("*", PLAIN),
+        ("application/*", PLAIN),
+        ("application/yaml", Form(YAML)),
+        (PROTOBUF, Form(PROTOBUF)),
+        (f"{PROTOBUF}, application/json", Form(PROTOBUF)),
+        (f"{PROTOBUF};q=0.5, application/json", PLAIN),
+        (f"application/json;q=0.1, {PROTOBUF};q=0.2", Form(PROTOBUF)),
+        (f"*/*, {PROTOBUF}", Form(PROTOBUF)),
+        # a star yields even to what is wanted less: so does kube-apiserver's parser
+        (f"*/*;q=1, {PROTOBUF};q=0.1", Form(PROTOBUF)),
+        ("text/html, application/json;q=0.9", PLAIN),
+        (f"application/json;q=nonsense, {PROTOBUF};q=0.9", PLAIN),
+        (TABLE, Form("application/json", "table")),
+        ("application/json;as=Table;v=v1beta1;g=meta.k8s.io", Form("application/json", "table", "v1beta1")),
+        ("application/json;as=Table;v=v9;g=meta.k8s.io,application/json", PLAIN),
+        ("application/json;as=Table;v=v1,application/json", PLAIN),
+        (f"{PROTOBUF};as=Table;v=v1;g=meta.k8s.io,application/json", PLAIN),
+        (f"{PROTOBUF};as=PartialObjectMetadataList;v=v1;g=meta.k8s.io", Form(PROTOBUF, "metadata")),
+        (f"{PROTOBUF};stream=watch", Form(PROTOBUF)),
+        ("application/json;charset=utf-8", PLAIN),
+    ],
+)
+def test_the_form_most_wanted_is_chosen(accept, form):
+    assert negotiate(accept) == form
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/cbor", "application/json;as=Table;v=v1", "nonsense", ","])
+def test_what_nobody_writes_is_not_acceptable(accept):
+    with pytest.raises(StatusError) as refused:
+        negotiate(accept)
+    assert refused.value.code == 406
+    assert PROTOBUF in refused.value.message
+
+
+def test_watches_are_not_written_in_yaml():
+    with pytest.raises(StatusError) as refused:
+        negotiate("application/yaml", stream=True)
+    assert (refused.value.code, YAML in refused.value.message) == (406, False)
+
+
+@pytest.mark.parametrize(
+    ("said", "accepted"), [("gzip", True), ("deflate, gzip;q=1.0", True), ("", False), ("identity, gzipped", False)]
+)
+def test_gzip_is_used_where_it_is_asked_for(said, accepted):
+    assert accepts_gzip(said) is accepted
+
+
+def test_a_refusal_that_no_form_fits_is_told_in_json():
+    async def scenario():
+        async with serving() as server:
+            status, answer = await server.ask("GET", MAPS, Accept="text/html")
+            assert (status, answer["reason"]) == (406, "NotAcceptable")
+            status, answer = await server.ask("GET", f"{MAPS}/gone", Accept="application/yaml")
+            assert (status, yaml.safe_load(answer)["reason"]) == (404, "NotFound")
+
+    asyncio.run(scenario())
+
+
+def test_nothing_is_written_for_who_could_not_read_the_answer():
+    async def scenario():
+        async with serving() as server:
+            status, _ = await server.ask("POST", MAPS, config_map("a"), Accept="text/html")
+            assert (status, server.api.list("configmaps")) == (406, [])
+
+    asyncio.run(scenario())
+
+
+def test_objects_and_lists_come_as_yaml():
+    async def scenario():
+        async with serving() as server:
+            made = server.api.create(ALICE, "configmaps", "here", config_map("a"))
+            async with server._session.get(f"{MAPS}/a", headers={"Accept": YAML}) as answer:
+                assert answer.content_type == YAML
+                assert yaml.safe_load(await answer.read()) == made
+            _, listed = await server.ask("GET", MAPS, Accept=YAML)
+            told = yaml.safe_load(listed)
+            assert (told["kind"], [each["metadata"]["name"] for each in told["items"]]) == ("ConfigMapList", ["a"])
+
+    asyncio.run(scenario())
+
+
+def test_a_table_has_columns_and_a_row_for_each_object():
+    async def scenario():
+        async with serving() as server:
+            server.api.create(ALICE, "pods", "here", pod("p", node="n"))
+            _, table = await server.ask("GET", PODS, Accept=TABLE)
+            assert (table["kind"], table["apiVersion"]) == ("Table", "meta.k8s.io/v1")
+            shown = [each["name"] for each in table["columnDefinitions"] if not each["priority"]]
+            assert shown == ["Name", "Ready", "Status", "Restarts", "Age"]
+            [row] = table["rows"]
+            assert row["cells"][:4] == ["p", "0/1", "Pending", "0"]
+            assert len(row["cells"]) == len(table["columnDefinitions"])
+            assert (row["object"]["kind"], row["object"]["metadata"]["name"]) == ("PartialObjectMetadata", "p")
+            _, one = await server.ask("GET", f"{PODS}/p", Accept=TABLE)
+            assert one["rows"][0]["cells"][0] == "p"
+            assert one["metadata"] == {"resourceVersion": row["object"]["metadata"]["resourceVersion"]}
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"), [("None", None), ("Metadata", "PartialObjectMetadata"), ("Object", "ConfigMap")]
+)
+def test_rows_carry_what_is_asked_for(said, kind):
+    async def scenario():
+        async with serving() as server:
+            server.api.create(ALICE, "configmaps", "here", config_map("a"))
+            _, table = await server.ask("GET", f"{MAPS}?includeObject={said}", Accept=TABLE)
+            told = table["rows"][0]["object"]
+            assert (told and told["kind"]) == kind
+            status, _ = await server.ask("GET", f"{MAPS}?includeObject=all", Accept=TABLE)
+            assert status == 400
+
+    asyncio.run(scenario())
+
+
+def test_a_watch_of_tables_tells_the_columns_once():
+    async def scenario():
+        async with serving() as server:
+            server.api.create(ALICE, "configmaps", "here", config_map("a"))
+            path = f"{MAPS}?watch=1&allowWatchBookmarks=true"
+            async with server._session.get(path, headers={"Accept": TABLE}) as answer:
+                stream = Stream(answer)
+                [first] = await stream.take(1)
+                server.api.create(ALICE, "configmaps", "here", config_map("b"))
+                [second] = await stream.take(1)
+            assert [len(each["object"]["columnDefinitions"] or []) for each in (first, second)] == [3, 0]
+            assert [each["object"]["rows"][0]["cells"][0] for each in (first, second)] == ["a", "b"]
+
+    asyncio.run(scenario())
+
+
+def test_metadata_alone_is_told_by_every_verb_but_statuses_stay_whole():
+    async def scenario():
+        async with serving() as server:
+            _, made = await server.ask("POST", MAPS, config_map("a"), Accept=METADATA)
+            assert (made["kind"], sorted(made)) == ("PartialObjectMetadata", ["apiVersion", "kind", "metadata"])
+            accept = METADATA.replace("Metadata;", "MetadataList;")
+            _, listed = await server.ask("GET", MAPS, Accept=accept)
+            assert (listed["kind"], listed["apiVersion"]) == ("PartialObjectMetadataList", "meta.k8s.io/v1")
+            assert [each["kind"] for each in listed["items"]] == ["PartialObjectMetadata"]
+            _, gone = await server.ask("DELETE", f"{MAPS}/a", Accept=METADATA)
+            assert (gone["kind"], gone["status"]) == ("Status", "Success")
+
+    asyncio.run(scenario())
+
+
+def test_large_answers_are_compressed_for_who_accepts_it_and_small_ones_never():
+    async def scenario():
+        async with serving() as server:
+            large = {"metadata": {"name": "large"}, "data": {"k": "v" * 200_000}}
+            server.api.create(ALICE, "configmaps", "here", large)
+            server.api.create(ALICE, "configmaps", "here", config_map("small"))
+            server._session._auto_decompress = False
+            for name, said, encoding in [
+                ("large", "gzip", "gzip"),
+                ("large", "identity", None),
+                ("small", "gzip", None),
+            ]:
+                async with server._session.get(f"{MAPS}/{name}", headers={"Accept-Encoding": said}) as answer:
+                    raw = await answer.read()
+                    assert answer.headers.get("Content-Encoding") == encoding
+                    whole = gzip.decompress(raw) if encoding else raw
+                    assert whole.startswith(b'{"kind":"ConfigMap"')
+
+    asyncio.run(scenario())
