@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_daemonset.contract import State, no_pod_for_an_ineligible_node, one_pod_per_node
-from pytest_daemonset.contract.events import ADDED, DELETED, POD
+from pytest_daemonset.contract.events import ADDED, POD
 from pytest_daemonset.contract.verdicts import HOLDS, UNKNOWN
 from pytest_daemonset.contract.views import Pod
 from pytest_daemonset.errors import Inconclusive, Violation
@@ -182,10 +182,3 @@ class SetUnderTest:
         metadata = pod["metadata"]
         now = self._rig.get(PODS, metadata["name"], metadata["namespace"])
         return now is not None and now["metadata"]["uid"] == metadata["uid"] and Pod(now).active
-
-    def gone_by_event(self, uid: str) -> bool:
-        """Whether the end of a pod has been seen."""
-        return any(
-            event.kind == POD and event.type == DELETED and event.object["metadata"]["uid"] == uid
-            for event in self.history().events
-        )

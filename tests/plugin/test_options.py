@@ -21,6 +21,7 @@ def here(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
         ("--daemonset-controller=./bin/manager", "no such kind of controller"),
         ("--daemonset-controller=command:", "says nothing after command:"),
         ("--daemonset-controller=python: not-a-module", "expected python: package.module:function"),
+        ("--daemonset-controller-ready=soon", "expected 'log: REGEX'"),
         ("--daemonset-controller=builtin: 2", "takes nothing after it"),
     ],
 )
