@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from pytest_daemonset.embedded.reviews import REVIEWS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -17,6 +19,7 @@ Object = dict[str, Any]
 
 _JSON = "application/json"
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+_REVIEWED = frozenset(kind.group for kind in REVIEWS)
 _OBJECT_VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 _PART_VERBS = {"binding": ["create"], "eviction": ["create"], "finalize": ["update"]}
 _PART_KINDS = {"binding": ("", "v1", "Binding"), "eviction": ("policy", "v1", "Eviction")}
@@ -37,7 +40,9 @@ VERSION = orjson.dumps(
 
 
 def verbs(kind: Kind) -> list[str]:
-    """What may be done with the objects of a kind. Namespaces go one by one."""
+    """What may be done with the objects of a kind. Namespaces go one by one, and reviews are only asked."""
+    if kind.group in _REVIEWED:
+        return ["create"]
     if (kind.group, kind.kind) == ("", "Namespace"):
         return [verb for verb in _OBJECT_VERBS if verb != "deletecollection"]
     return _OBJECT_VERBS
@@ -66,8 +71,6 @@ _UNIMITATED_GROUPS = frozenset(
         "admissionregistration.k8s.io",
         "apiextensions.k8s.io",
         "apiregistration.k8s.io",
-        "authentication.k8s.io",
-        "authorization.k8s.io",
         "autoscaling",
         "batch",
         "certificates.k8s.io",
@@ -84,7 +87,17 @@ _UNIMITATED_GROUPS = frozenset(
         "storage.k8s.io",
     }
 )
-_UNIMITATED_PATHS = ("/openapi", "/metrics", "/logs", "/.well-known", "/debug", "/configz", "/flagz", "/statusz")
+_UNIMITATED_PATHS = (
+    "/openapi",
+    "/metrics",
+    "/logs",
+    "/.well-known",
+    "/debug",
+    "/configz",
+    "/flagz",
+    "/statusz",
+    "/apis/authentication.k8s.io/v1/tokenreviews",
+)
 
 
 def unimitated_path(path: str) -> str:
@@ -101,7 +114,7 @@ class Discovery:
     """Answers to GET on the roots, groups and versions; encoded once."""
 
     def __init__(self, served: Mapping[str, Served]) -> None:
-        self._kinds = [each.kind for each in served.values()]
+        self._kinds = [*(each.kind for each in served.values()), *REVIEWS]
         groups = list(dict.fromkeys(kind.group for kind in self._kinds))
         named = [group for group in groups if group]
         self._found: dict[str, bytes] = {

@@ -12,15 +12,17 @@ from urllib.parse import parse_qsl
 import orjson
 from aiohttp import web
 
-from pytest_daemonset.embedded import discovery, forms, lists, logs, media, statuses, watch
+from pytest_daemonset.embedded import discovery, forms, lists, logs, media, reviews, statuses, watch
+from pytest_daemonset.embedded.authorization import Authorizer, Everything
 from pytest_daemonset.embedded.calls import Call, Caller
 from pytest_daemonset.embedded.compression import compressed
 from pytest_daemonset.embedded.paths import Paths, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pytest_daemonset.embedded.api import Api
+    from pytest_daemonset.embedded.kinds import Kind
 
 BODY_LIMIT = 3 * 1024 * 1024
 _ANONYMOUS = Caller("system:anonymous", ("system:unauthenticated",))
@@ -42,12 +44,20 @@ class Http:
     Args:
         tokens: bearer token -> who it stands for.
         watches: opens the watches.
+        authorizer: answers who may do what.
     """
 
-    def __init__(self, api: Api, tokens: Mapping[str, Caller], watches: watch.Watches) -> None:
+    def __init__(
+        self,
+        api: Api,
+        tokens: Mapping[str, Caller],
+        watches: watch.Watches,
+        authorizer: Authorizer = Everything(),  # noqa: B008 - it has no state
+    ) -> None:
         self._api = api
         self._tokens = tokens
         self._watches = watches
+        self._authorizer = authorizer
         self._paths = Paths(api.served)
         self._discovery = discovery.Discovery(api.served)
         self.unimitated: Counter[str] = Counter()
@@ -78,6 +88,8 @@ class Http:
         if any(name.lower().startswith("impersonate-") for name in request.headers):
             raise statuses.not_imitated("impersonation")
         target = self._paths.read(path)
+        if target is not None and (review := reviews.find(target.group, target.version, target.plural)):
+            return await self._review(request, caller, target, review)
         if target is None or (target.group, target.version) not in self._paths.versions or not target.plural:
             return self._outside(request, path)
         if target.served is None:
@@ -122,6 +134,17 @@ class Http:
             raise statuses.not_imitated(what)
         return web.Response(status=404, text="404 page not found\n")
 
+    async def _review(self, request: web.BaseRequest, caller: Caller, target: Target, kind: Kind) -> web.StreamResponse:
+        if request.method != "POST" or target.name or bool(target.namespace) != kind.namespaced:
+            raise statuses.method_not_allowed()
+        form = media.negotiate(request.headers.get("Accept", ""), shapes=False)
+        body, content_type = await _body(request)
+        query = _query(request)
+        told, warnings = reviews.answer(kind, target.namespace, caller, self._authorizer, body, content_type, query)
+        response = _answer(201, forms.encode(form, told, kind.fields), form.media_type)
+        _warn(response, warnings)
+        return response
+
     async def _resource(self, request: web.BaseRequest, caller: Caller, target: Target) -> web.StreamResponse:
         assert target.served is not None  # noqa: S101 - told apart in _route
         kind, method = target.served.kind, "GET" if request.method == "HEAD" else request.method
@@ -129,8 +152,7 @@ class Http:
             if (target.group, f"{target.plural}/{target.subresource}") in discovery.UNIMITATED:
                 raise statuses.not_imitated(f"{target.plural}/{target.subresource}")
             raise statuses.no_such_resource()
-        said = parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True, errors="replace")
-        query = dict(reversed(said))  # Go takes the first of several
+        query = _query(request)
         if not target.name:
             verb = _COLLECTION_VERBS.get(method)
             if (kind.namespaced and not target.namespace and verb != "list") or verb not in discovery.verbs(kind):
@@ -183,13 +205,7 @@ class Http:
         writer: forms.Writer | None,
     ) -> web.Response:
         assert target.served is not None  # noqa: S101 - told apart in _route
-        if (request.content_length or 0) > BODY_LIMIT:
-            raise statuses.too_large(BODY_LIMIT)
-        try:
-            body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            raise statuses.too_large(BODY_LIMIT) from None
-        content_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        body, content_type = await _body(request)
         call = Call(
             caller,
             verb,
@@ -207,8 +223,7 @@ class Http:
             response = _answer(answer.code, answer.body)
         else:
             response = _answer(answer.code, writer.answer(answer.body), writer.form.media_type)
-        for text in answer.warnings:
-            response.headers.add("Warning", f"299 - {orjson.dumps(text).decode()}")
+        _warn(response, answer.warnings)
         return response
 
     async def _watch(
@@ -243,6 +258,27 @@ class Http:
             ending.cancel()
             opened.close()
         return response
+
+
+def _query(request: web.BaseRequest) -> dict[str, str]:
+    said = parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True, errors="replace")
+    return dict(reversed(said))  # Go takes the first of several
+
+
+async def _body(request: web.BaseRequest) -> tuple[bytes, str]:
+    """The body, and its media type without parameters."""
+    if (request.content_length or 0) > BODY_LIMIT:
+        raise statuses.too_large(BODY_LIMIT)
+    try:
+        body = await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise statuses.too_large(BODY_LIMIT) from None
+    return body, request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def _warn(response: web.Response, warnings: Iterable[str]) -> None:
+    for text in warnings:
+        response.headers.add("Warning", f"299 - {orjson.dumps(text).decode()}")
 
 
 def _watch_seconds(query: Mapping[str, str]) -> float:

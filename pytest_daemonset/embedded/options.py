@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 from pytest_daemonset.embedded import bodies, statuses
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_daemonset.embedded.calls import Answer, Call
+    from pytest_daemonset.embedded.kinds.kind import Kind
 
 Object = dict[str, Any]
 
@@ -41,17 +44,27 @@ def unknown_fields(call: Call, answer: Answer, unknown: list[str]) -> None:
     Raises:
         StatusError: 400 under Strict; 422 for another value.
     """
-    mode = call.query.get("fieldValidation") or "Warn"
+    answer.warnings.extend(field_warnings(call.kind, unknown, call.query, _NAMES[call.verb]))
+
+
+def field_warnings(kind: Kind, unknown: list[str], query: Mapping[str, str], options: str) -> list[str]:
+    """The warnings about unknown fields that fieldValidation asks for.
+
+    Args:
+        options: what kind of options the query gives, such as "CreateOptions".
+
+    Raises:
+        StatusError: see `unknown_fields`.
+    """
+    mode = query.get("fieldValidation") or "Warn"
     if mode not in {"Strict", "Warn", "Ignore"}:
         text = f'Unsupported value: "{mode}": supported values: "Ignore", "Strict", "Warn"'
-        raise statuses.invalid_option(_NAMES[call.verb], "fieldValidation", "FieldValueNotSupported", text)
+        raise statuses.invalid_option(options, "fieldValidation", "FieldValueNotSupported", text)
     if not unknown or mode == "Ignore":
-        return
+        return []
     texts = [f'unknown field "{path}"' for path in unknown]
     if mode == "Warn":
-        answer.warnings.extend(texts)
-        return
-    kind = call.kind
+        return texts
     raise statuses.bad_request(
         f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: strict decoding error: {", ".join(texts)}'
     )

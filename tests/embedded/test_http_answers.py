@@ -10,6 +10,7 @@ import pytest
 from embedded_server import ALICE, config_map, pod, serving
 
 from pytest_daemonset.embedded.http import BODY_LIMIT
+from pytest_daemonset.embedded.reviews import REVIEWS
 
 MAPS = "/api/v1/namespaces/here/configmaps"
 
@@ -226,7 +227,8 @@ def test_every_served_resource_can_be_discovered_in_both_forms():
                 _, resources = await server.ask("GET", f"/apis/{version}" if "/" in version else f"/api/{version}")
                 assert resources["groupVersion"] == version
                 listed |= {(version, each["name"]) for each in resources["resources"] if "/" not in each["name"]}
-            assert listed == {(each.kind.api_version, each.kind.plural) for each in server.api.served.values()}
+            kinds = [*(each.kind for each in server.api.served.values()), *REVIEWS]
+            assert listed == {(kind.api_version, kind.plural) for kind in kinds}
             aggregated = set()
             for path in ("/api", "/apis"):
                 accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
