@@ -7,9 +7,12 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from pytest_daemonset.embedded.apply import shapes
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pytest_daemonset.embedded.apply.shapes import Node
     from pytest_daemonset.embedded.kinds.kind import Kind
     from pytest_daemonset.embedded.store import Change, Entry, Table
 
@@ -48,6 +51,12 @@ class Served:
         """The kind's merge keys, worked out once."""
         return self.kind.merge_keys
 
+    @cached_property
+    def shape(self) -> Node:
+        """How the kind's objects can be shared between field managers."""
+        schema = self.kind.schema
+        return shapes.of_message(self.kind.fields) if schema is None else shapes.of_schema(schema)
+
 
 @dataclass(frozen=True)
 class Call:
@@ -75,6 +84,11 @@ class Call:
     def kind(self) -> Kind:
         """The kind that is written."""
         return self.served.kind
+
+    @property
+    def manager(self) -> str:
+        """The field manager: as the request names it, else by the agent's name."""
+        return self.query.get("fieldManager") or self.caller.user_agent.partition("/")[0][:128] or "unknown"
 
 
 @dataclass

@@ -81,15 +81,18 @@ class Entry:
 
 
 class Change:
-    """One event: what became of one object. `previous` is None where it was ADDED."""
+    """One event: what became of one object. `previous` is None where it was ADDED; `writer` is who did it, if that was said."""
 
-    __slots__ = ("entry", "previous", "rv", "type")
+    __slots__ = ("entry", "previous", "rv", "type", "writer")
 
-    def __init__(self, rv: int, type_: str, entry: Entry, previous: Entry | None) -> None:
+    def __init__(
+        self, rv: int, type_: str, entry: Entry, previous: Entry | None, writer: tuple[str, str] | None = None
+    ) -> None:
         self.rv = rv
         self.type = type_
         self.entry = entry
         self.previous = previous
+        self.writer = writer
 
     @property
     def object(self) -> Object:
@@ -178,6 +181,19 @@ class Table:
         missed.reverse()
         return missed
 
+    def history(self, key: Key) -> list[Change]:
+        """The changes of one object since it was made, in order, as far as the ring reaches back. Costs a walk over the ring."""
+        found: list[Change] = []
+        for change in reversed(self.ring):
+            if change.entry.key == key:
+                if change.type == DELETED:
+                    break
+                found.append(change)
+                if change.type == ADDED:
+                    break
+        found.reverse()
+        return found
+
     def at(self, rv: int) -> dict[Key, Entry]:
         """The objects as they were at a resourceVersion, by undoing what came later.
 
@@ -223,12 +239,23 @@ class Store:
         self.tables[name] = table
         return table
 
-    def put(self, table: Table, obj: Object, labels: Mapping[str, str], fields: Mapping[str, str]) -> Change:
-        """Keep the object as the newest state of its name; the next resourceVersion is set in it."""
+    def put(
+        self,
+        table: Table,
+        obj: Object,
+        labels: Mapping[str, str],
+        fields: Mapping[str, str],
+        writer: tuple[str, str] | None = None,
+    ) -> Change:
+        """Keep the object as the newest state of its name; the next resourceVersion is set in it.
+
+        Args:
+            writer: the field manager and the subresource that it wrote to, for the object's history.
+        """
         self.rv += 1
         entry = Entry(table, obj, self.rv, labels, fields)
         previous = table.put(entry)
-        change = Change(self.rv, ADDED if previous is None else MODIFIED, entry, previous)
+        change = Change(self.rv, ADDED if previous is None else MODIFIED, entry, previous, writer)
         table.remember(change)
         return change
 

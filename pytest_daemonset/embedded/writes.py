@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from pytest_daemonset.embedded import bodies, deletion, lists, options, patches, statuses, subresources
+from pytest_daemonset.embedded import (
+    bodies,
+    deletion,
+    lists,
+    options,
+    ownership,
+    patches,
+    rawtext,
+    statuses,
+    subresources,
+)
 from pytest_daemonset.embedded.calls import Answer, Call, Served
 from pytest_daemonset.embedded.kinds.fielderrors import AdmissionError, DecodeError
 from pytest_daemonset.embedded.kinds.fielderrors import invalid as invalid_field
@@ -62,10 +72,10 @@ class Writes:
 
     # keeping
 
-    def keep(self, served: Served, obj: Object) -> Change:
+    def keep(self, served: Served, obj: Object, writer: tuple[str, str] | None = None) -> Change:
         """Store an object as its newest state. The caller adds the change to its answer."""
         labels = obj["metadata"].get("labels") or {}
-        return self.store.put(served.table, obj, labels, served.kind.field_labels(obj))
+        return self.store.put(served.table, obj, labels, served.kind.field_labels(obj), writer)
 
     def find(self, call: Call) -> Entry:
         """The object that a request names.
@@ -95,6 +105,11 @@ class Writes:
         obj, answer.request = bodies.parse(call.body, call.content_type, kind.kind, kind.fields)
         bodies.expect_kind(obj, kind)
         options.unknown_fields(call, answer, self._decode(call, obj))
+        self._insert(call, answer, obj)
+
+    def _insert(self, call: Call, answer: Answer, obj: Object, managed: list[Object] | None = None) -> None:
+        """Make a decoded object; `managed` are its managedFields if it was applied."""
+        kind = call.kind
         dry_run = options.is_dry_run(call)
         metadata = obj.setdefault("metadata", {})
         metadata.pop("managedFields", None)
@@ -118,6 +133,10 @@ class Writes:
             raise statuses.invalid(kind.group, kind.kind, name, errors)
         if (call.namespace, name) in call.served.table.entries:
             raise statuses.already_exists(kind.group, kind.plural, name)
+        if managed:
+            metadata["managedFields"] = managed
+        for field in kind.raw_fields:
+            obj[field] = orjson.Fragment(rawtext.field(answer.request, field) or "null")
         answer.code = 201
         if dry_run:
             answer.body = _encode(call, obj)
@@ -189,20 +208,44 @@ class Writes:
 
     def _patch(self, call: Call, answer: Answer) -> None:
         if call.content_type == patches.APPLY:
-            raise statuses.not_imitated("server-side apply")
+            self._apply(call, answer)
+            return
         entry = self.find(call)
         patched = patches.apply(entry.object, call.body, call.content_type, call.served.merge_keys)
         answer.request = bodies.one_line(call.body)
+        self._decode_patched(call, answer, patched)
+        self._named(call, patched)
+        self._change(call, answer, entry, patched, unconditional=True)
+
+    def _decode_patched(self, call: Call, answer: Answer, patched: Object) -> None:
         try:
             unknown = call.kind.decode(patched)
         except DecodeError as error:
             cause = invalid_field("patch", patched, str(error))
             raise statuses.invalid("", "", "", [cause]) from None
         options.unknown_fields(call, answer, unknown)
-        self._named(call, patched)
-        self._change(call, answer, entry, patched, unconditional=True)
 
-    def _change(self, call: Call, answer: Answer, entry: Entry | None, obj: Object, unconditional: bool) -> None:
+    def _apply(self, call: Call, answer: Answer) -> None:
+        """Server-side apply: what does not exist is created."""
+        config = ownership.configuration(call, answer)
+        self._named(call, config)
+        entry = self.find(call) if call.subresource else call.served.table.entries.get((call.namespace, call.name))
+        merged, managed = ownership.applied(call, entry, config, timestamp(self.now()))
+        self._decode_patched(call, answer, merged)
+        if entry is None:
+            self._insert(call, answer, merged, managed)
+        else:
+            self._change(call, answer, entry, merged, unconditional=True, managed=managed)
+
+    def _change(
+        self,
+        call: Call,
+        answer: Answer,
+        entry: Entry | None,
+        obj: Object,
+        unconditional: bool,
+        managed: list[Object] | None = None,
+    ) -> None:
         if entry is None:
             raise statuses.not_found(call.kind.group, call.kind.plural, call.name)
         kind, old = call.kind, entry.object
@@ -223,9 +266,17 @@ class Writes:
                 raise statuses.forbidden(kind.group, kind.plural, call.name, str(error)) from None
             kind.prepare_update(obj, old)
             errors = kind.validate_update(obj, old)
+        texts = {field: self._raw(call, answer, entry, obj, old, field) for field in kind.raw_fields}
+        for field, (was, now) in texts.items():
+            if was != now and obj.get(field) == old.get(field):
+                errors = [*errors, invalid_field(field, obj.get(field), "field is immutable")]
         if errors:
             raise statuses.invalid(kind.group, kind.kind, call.name, errors)
         obj["metadata"]["resourceVersion"] = str(entry.rv)
+        if managed:
+            obj["metadata"]["managedFields"] = managed
+        elif "managedFields" in old["metadata"]:
+            obj["metadata"]["managedFields"] = ownership.followed(call, obj, old, timestamp(self.now()))
         answer.entry = entry
         if deletion.ends_with_update(kind, obj, old):
             answer.body = _encode(call, obj)
@@ -234,7 +285,20 @@ class Writes:
         elif dry_run or obj == old:
             answer.body = _encode(call, obj)
         else:
+            for field, (was, _) in texts.items():
+                obj[field] = orjson.Fragment(was)
             self.kept(call, answer, obj)
+
+    def _raw(self, call: Call, answer: Answer, entry: Entry, obj: Object, old: Object, field: str) -> tuple[str, str]:
+        """The text of a field as it is kept, and as this write would keep it.
+
+        A PUT brings its own; a patch leaves what it does not change, but for the white space that means nothing: so what a client sent
+        with white space cannot be patched at all (kube-apiserver compares the bytes).
+        """
+        was = rawtext.field(entry.raw, field) or "null"
+        if call.verb == "update":
+            return was, rawtext.field(answer.request, field) or "null"
+        return was, rawtext.compact(was) if obj.get(field) == old.get(field) else orjson.dumps(obj.get(field)).decode()
 
     def _check_version(self, call: Call, entry: Entry, metadata: Object, unconditional: bool) -> None:
         kind, uid, version = call.kind, metadata.get("uid"), metadata.get("resourceVersion")
@@ -255,7 +319,7 @@ class Writes:
 
     def kept(self, call: Call, answer: Answer, obj: Object) -> None:
         """Keep the object and answer it."""
-        change = self.keep(call.served, obj)
+        change = self.keep(call.served, obj, (call.manager, call.subresource))
         answer.changes.append(change)
         answer.entry = change.entry
         answer.body = change.entry.encoded

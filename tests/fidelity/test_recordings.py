@@ -24,22 +24,10 @@ RECORDINGS = Path(__file__).parent / "recordings"
 LOOPS = ("garbage", "namespaces", "binder", "pod-gc", "service-accounts")
 # Which loops ran beside the server while it was recorded.
 RUNNING = {"garbage": ("garbage", "namespaces")}
-APPLY = "server-side apply is not imitated: 501, and counted"
-BYTES = "kube-apiserver compares `data` byte by byte, and this patch only changes its spacing; we compare what it means"
 
 # Steps that are known to differ, each with its reason. One that agrees again fails the test: then it leaves this list.
 EXCEPTIONS: dict[str, dict[str, str]] = {
-    "patch": {
-        "apply-creates": APPLY,
-        "apply-again": APPLY,
-        "apply-other-manager-conflicts": APPLY,
-        "apply-other-manager-forced": APPLY,
-        "apply-drops-own-field": APPLY,
-        "apply-without-manager": APPLY,
-    },
     "revisions": {
-        "bump": BYTES,
-        "list": f"the revision that `bump` changed: {BYTES}",
         "event-new-api": "events.k8s.io is not served: 501, and counted",
     },
 }

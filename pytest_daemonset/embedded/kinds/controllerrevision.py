@@ -31,6 +31,7 @@ CONTROLLER_REVISION = Kind(
     plural="controllerrevisions",
     singular="controllerrevision",
     printer=printers.CONTROLLER_REVISION,
+    raw_fields=("data",),
     on_validate_create=_validate,
     on_validate_update=_validate_update,
 )

@@ -76,6 +76,8 @@ class Kind:
         unconditional_update: whether PUT without a resourceVersion is accepted.
         message: the name of its table of fields, where that is not `kind`.
         printer: its columns in tables.
+        raw_fields: fields that are kept byte by byte as they were sent.
+        schema: the structural schema of a custom resource; None for what a table of fields describes.
     """
 
     group: str
@@ -91,8 +93,10 @@ class Kind:
     returns_deleted: bool = False
     has_generation: bool = False
     unconditional_update: bool = True
+    raw_fields: tuple[str, ...] = ()
     message: str = ""
     printer: Printer = NAMED
+    schema: Mapping[str, Any] | None = None
 
     on_decode: Callable[[Object], None] = _nothing
     on_default: Callable[[Object], None] = _nothing

@@ -1,0 +1,130 @@
+"""managedFields: what server-side apply does to a stored object, and how other writes change who owns its fields.
+
+Other writes are followed from the first apply on: until then an object costs nothing for it. What happened before is read from the ring
+of events then; what the ring has forgotten belongs to the manager `before-first-apply`, as in kube-apiserver's own migration.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_daemonset.embedded import bodies, statuses
+from pytest_daemonset.embedded.apply import ConflictError, Live, Managers, ShapeError, Writer, apply
+from pytest_daemonset.embedded.apply.fieldsets import shown
+from pytest_daemonset.embedded.apply.managers import APPLY, BEFORE, UPDATE
+
+if TYPE_CHECKING:
+    from pytest_daemonset.embedded.calls import Answer, Call, Served
+    from pytest_daemonset.embedded.store import Entry
+
+Object = dict[str, Any]
+
+
+def configuration(call: Call, answer: Answer) -> Object:
+    """The body of an apply.
+
+    Raises:
+        StatusError: 422 without a field manager, 400 for what cannot be read or names another object.
+    """
+    if not call.query.get("fieldManager"):
+        text = "Required value: is required for apply patch"
+        raise statuses.invalid_option("PatchOptions", "fieldManager", "FieldValueRequired", text)
+    kind = call.kind
+    config, answer.request = bodies.parse(call.body, bodies.YAML, kind.kind)
+    for name in ("apiVersion", "kind"):
+        if not config.get(name):
+            raise statuses.bad_request(f"error unmarshaling apply patch: Object '{name}' is missing in the patch")
+    bodies.expect_kind(config, kind)
+    metadata = bodies.part(config, "metadata", dict)
+    if metadata is None:
+        metadata = config["metadata"] = {}
+    if metadata.get("managedFields"):
+        raise statuses.bad_request("metadata.managedFields must be nil")
+    return config
+
+
+def applied(call: Call, entry: Entry | None, config: Object, time: str) -> tuple[Object, list[Object]]:
+    """What an apply makes of the object.
+
+    Args:
+        entry: the object as it is; None if it does not exist.
+        time: now, as Kubernetes writes it.
+
+    Returns:
+        The object, yet to be decoded, and its managedFields.
+
+    Raises:
+        StatusError: 409 with the conflicts; 500 (as kube-apiserver) for a configuration that does not fit the kind.
+    """
+    served = call.served
+    live = Live({}, Managers()) if entry is None else Live(entry.object, _managers(served, entry, time))
+    writer = Writer(call.query["fieldManager"], APPLY, call.kind.api_version, call.subresource)
+    ignored = "spec" if call.subresource else "status" if "status" in call.kind.subresources else ""
+    forced = call.query.get("force", "") in {"true", "1"}
+    try:
+        merged = apply(served.shape, live, config, writer, force=forced, time=time, ignored=ignored)
+    except ConflictError as error:
+        raise _conflict(error, live.managers) from None
+    except ShapeError as error:
+        what = f"{call.namespace}/{call.name}; {call.kind.api_version}, Kind={call.kind.kind}"
+        raise statuses.StatusError(500, "", f"failed to create typed patch object ({what}): {error}") from None
+    return merged, live.managers.entries()
+
+
+def followed(call: Call, obj: Object, old: Object, time: str) -> list[Object]:
+    """The managedFields of an object after a write that is no apply.
+
+    Args:
+        obj, old: the object after and before; the latter has been applied at some time.
+    """
+    managers = Managers(old["metadata"]["managedFields"])
+    writer = Writer(call.manager, UPDATE, call.kind.api_version, call.subresource)
+    managers.follow(call.served.shape, old, obj, writer, time)
+    return managers.entries()
+
+
+def _managers(served: Served, entry: Entry, time: str) -> Managers:
+    told = entry.object["metadata"].get("managedFields")
+    if told:
+        return Managers(told)
+    history = served.table.history(entry.key)
+    managers, api_version = Managers(), served.kind.api_version
+    before: Object = {}
+    first = history[0].previous if history else entry
+    if first is not None:
+        managers.follow(served.shape, {}, first.object, Writer(BEFORE, UPDATE, api_version), time)
+        before = first.object
+    for change in history:
+        after = change.object
+        # what the server itself changed belongs to nobody
+        if change.writer is not None:
+            name, subresource = change.writer
+            writer = Writer(name, UPDATE, api_version, subresource)
+            managers.follow(served.shape, before, after, writer, time)
+        before = after
+    return managers
+
+
+def _conflict(error: ConflictError, managers: Managers) -> statuses.StatusError:
+    times = {
+        (each["manager"], each["operation"], each["apiVersion"], each.get("subresource", "")): each["time"]
+        for each in managers.entries()
+    }
+    causes, texts = [], []
+    for writer, paths in error.conflicts:
+        who = f'"{writer.name}"'
+        if writer.subresource:
+            who += f' with subresource "{writer.subresource}"'
+        if writer.operation == UPDATE:
+            who += f" using {writer.api_version} at {times[writer]}"
+        causes += [
+            {"reason": "FieldManagerConflict", "message": f"conflict with {who}", "field": shown(path)}
+            for path in paths
+        ]
+        if len(paths) == 1:
+            texts.append(f"conflict with {who}: {shown(paths[0])}")
+        else:
+            texts.append(f"conflicts with {who}:\n" + "\n".join(f"- {shown(path)}" for path in paths))
+    count = len(causes)
+    message = f"Apply failed with {count} conflict{'s' if count > 1 else ''}: " + "\n".join(texts)
+    return statuses.StatusError(409, "Conflict", message, {"causes": causes})

@@ -1,0 +1,201 @@
+"""Server-side apply: fields have owners, owners conflict, and what its owner drops is gone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from embedded_server import ALICE, config_map, make_api, pod
+
+from pytest_daemonset.embedded.api import Api
+from pytest_daemonset.embedded.calls import Call, Caller
+from pytest_daemonset.embedded.statuses import StatusError
+
+Object = dict[str, Any]
+
+APPLY = "application/apply-patch+yaml"
+BOB = Caller("bob", (), "bobctl/v1.36 (linux)")
+
+
+def apply(api: Api, resource: str, obj: Object, manager: str, force: bool = False, subresource: str = "") -> Object:
+    kind = api.served[resource].kind
+    body = {"apiVersion": kind.api_version, "kind": kind.kind, **obj}
+    query = {"fieldManager": manager, **({"force": "true"} if force else {})}
+    name = obj["metadata"]["name"]
+    call = Call(ALICE, "patch", api.served[resource], "here", name, subresource, orjson.dumps(body), APPLY, query)
+    return orjson.loads(api.write(call).body)
+
+
+def owners(obj: Object) -> dict[tuple[str, str], Object]:
+    return {(each["manager"], each["operation"]): each["fieldsV1"] for each in obj["metadata"].get("managedFields", [])}
+
+
+def data(name: str = "a", **more: str) -> Object:
+    return {"metadata": {"name": name}, "data": more}
+
+
+def daemon_set(image: str = "", port: int = 0, labels: Object | None = None) -> Object:
+    container: Object = {"name": "main"}
+    if image:
+        container["image"] = image
+    if port:
+        container["ports"] = [{"containerPort": port}]
+    template = {"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [container]}}
+    spec = {"selector": {"matchLabels": {"app": "a"}}, "template": template}
+    return {"metadata": {"name": "d", **({"labels": labels} if labels else {})}, "spec": spec}
+
+
+def test_what_is_applied_twice_alike_changes_nothing() -> None:
+    api = make_api()
+    first = apply(api, "daemonsets.apps", daemon_set("a:1"), "one")
+    again = apply(api, "daemonsets.apps", daemon_set("a:1"), "one")
+    assert again == first
+    assert api.store.rv == int(first["metadata"]["resourceVersion"])
+
+
+def test_managed_fields_are_written_as_kubernetes_writes_them() -> None:
+    api = make_api()
+    made = apply(api, "daemonsets.apps", daemon_set("a:1", 80, {"l": "1"}), "one")
+    (entry,) = made["metadata"]["managedFields"]
+    assert {key: entry[key] for key in ("manager", "operation", "apiVersion", "fieldsType")} == {
+        "manager": "one",
+        "operation": "Apply",
+        "apiVersion": "apps/v1",
+        "fieldsType": "FieldsV1",
+    }
+    container = {
+        ".": {},
+        "f:name": {},
+        "f:image": {},
+        "f:ports": {'k:{"containerPort":80,"protocol":"TCP"}': {".": {}, "f:containerPort": {}}},
+    }
+    assert entry["fieldsV1"] == {
+        "f:metadata": {"f:labels": {"f:l": {}}},
+        "f:spec": {
+            "f:selector": {},
+            "f:template": {
+                "f:metadata": {"f:labels": {"f:app": {}}},
+                "f:spec": {"f:containers": {'k:{"name":"main"}': container}},
+            },
+        },
+    }
+
+
+def test_two_may_apply_the_same_value_and_both_own_it() -> None:
+    api = make_api()
+    apply(api, "configmaps", data(k="1"), "one")
+    both = apply(api, "configmaps", data(k="1"), "two")
+    assert {who for who, _ in owners(both)} == {"one", "two"}
+    # and it stays as long as one of them wants it
+    left = apply(api, "configmaps", data(), "one")
+    assert left["data"] == {"k": "1"}
+    assert "data" not in apply(api, "configmaps", data(), "two")
+
+
+def test_a_conflict_names_the_manager_and_the_field() -> None:
+    api = make_api()
+    apply(api, "daemonsets.apps", daemon_set("a:1"), "one")
+    with pytest.raises(StatusError) as refused:
+        apply(api, "daemonsets.apps", daemon_set("a:2"), "two")
+    assert refused.value.code == 409
+    field = '.spec.template.spec.containers[name="main"].image'
+    assert refused.value.message == f'Apply failed with 1 conflict: conflict with "one": {field}'
+    forced = apply(api, "daemonsets.apps", daemon_set("a:2"), "two", force=True)
+    assert forced["spec"]["template"]["spec"]["containers"][0]["image"] == "a:2"
+    assert forced["metadata"]["generation"] == 2
+    assert "f:image" not in str(owners(forced)["one", "Apply"])
+
+
+def test_what_others_wrote_before_the_first_apply_is_theirs() -> None:
+    api = make_api()
+    api.create(BOB, "configmaps", "here", config_map("a"))
+    with pytest.raises(StatusError, match=r'conflict with "bobctl" using v1 at .*: \.data\.k'):
+        apply(api, "configmaps", data(k="other"), "one")
+    both = apply(api, "configmaps", data(k="v", z="1"), "one")
+    assert owners(both)["bobctl", "Update"] == {"f:data": {".": {}, "f:k": {}}}
+    api.patch(BOB, "configmaps", "here", "a", {"data": {"z": "2"}})
+    with pytest.raises(StatusError, match=r'conflict with "bobctl" using v1'):
+        apply(api, "configmaps", data(k="v", z="1"), "one")
+
+
+def test_what_the_ring_has_forgotten_belongs_to_a_manager_of_its_own() -> None:
+    api = make_api(ring=2)
+    api.create(BOB, "configmaps", "here", config_map("a"))
+    for other in ("b", "c"):
+        api.create(BOB, "configmaps", "here", config_map(other))
+    with pytest.raises(StatusError, match='conflict with "before-first-apply"'):
+        apply(api, "configmaps", data(k="other"), "one")
+
+
+def test_an_element_goes_with_its_last_owner_and_takes_its_defaults_along() -> None:
+    api = make_api()
+    two = daemon_set("a:1")
+    two["spec"]["template"]["spec"]["containers"].append({"name": "side", "image": "b:1"})
+    apply(api, "daemonsets.apps", two, "one")
+    left = apply(api, "daemonsets.apps", daemon_set("a:1"), "one")
+    assert [each["name"] for each in left["spec"]["template"]["spec"]["containers"]] == ["main"]
+
+
+def test_an_element_stays_while_another_owns_a_field_of_it_and_keeps_its_key() -> None:
+    api = make_api()
+    two = daemon_set("a:1")
+    two["spec"]["template"]["spec"]["containers"].append({"name": "side", "image": "b:1"})
+    apply(api, "daemonsets.apps", two, "one")
+    env = {"name": "side", "env": [{"name": "X", "value": "1"}], "image": "b:1"}
+    other = daemon_set()
+    other["spec"]["template"]["spec"]["containers"] = [env]
+    apply(api, "daemonsets.apps", other, "two")
+    left = apply(api, "daemonsets.apps", daemon_set("a:1"), "one")
+    side = left["spec"]["template"]["spec"]["containers"][1]
+    assert (side["name"], side["image"], side["env"]) == ("side", "b:1", [{"name": "X", "value": "1"}])
+
+
+def test_status_is_applied_on_its_own_url_only() -> None:
+    api = make_api()
+    api.create(ALICE, "pods", "here", pod("p", "n"))
+    wanted = {"metadata": {"name": "p"}, "status": {"conditions": [{"type": "Mine", "status": "True"}]}}
+    told = apply(api, "pods", wanted, "one", subresource="status")
+    assert [each["type"] for each in told["status"]["conditions"]] == ["Mine"]
+    (entry,) = [each for each in told["metadata"]["managedFields"] if each["manager"] == "one"]
+    assert entry["subresource"] == "status"
+    again = apply(api, "pods", {"metadata": {"name": "p"}, "status": {"phase": "Failed"}}, "one")
+    assert again["status"]["phase"] == "Pending"
+
+
+def test_a_configuration_of_another_form_is_refused_and_says_where() -> None:
+    api = make_api()
+    for wrong, text in (
+        ({"metadata": {"name": "a"}, "dat": {}}, r"\.dat: field not declared in schema"),
+        ({"metadata": {"name": "a"}, "data": ["x"]}, r"\.data: expected map"),
+    ):
+        with pytest.raises(StatusError, match=text):
+            apply(api, "configmaps", wrong, "one")
+    twice = daemon_set("a:1")
+    twice["spec"]["template"]["spec"]["containers"] *= 2
+    with pytest.raises(StatusError, match="duplicate entries for key"):
+        apply(api, "daemonsets.apps", twice, "one")
+
+
+def test_an_object_costs_nothing_for_it_until_it_is_applied() -> None:
+    api = make_api()
+    made = api.create(ALICE, "configmaps", "here", config_map("a"))
+    assert "managedFields" not in made["metadata"]
+    assert "managedFields" not in api.patch(ALICE, "configmaps", "here", "a", {"data": {"x": "1"}})["metadata"]
+
+
+def test_a_dry_run_keeps_nothing() -> None:
+    api = make_api()
+    call = Call(
+        ALICE,
+        "patch",
+        api.served["configmaps"],
+        "here",
+        "a",
+        "",
+        b'{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}',
+        APPLY,
+        {"fieldManager": "one", "dryRun": "All"},
+    )
+    assert api.write(call).code == 201
+    assert api.get("configmaps", "here", "a") is None
