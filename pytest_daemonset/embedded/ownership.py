@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_daemonset.embedded import bodies, statuses
+from pytest_daemonset.embedded import bodies, media, statuses
 from pytest_daemonset.embedded.apply import ConflictError, Live, Managers, ShapeError, Writer, apply
 from pytest_daemonset.embedded.apply.fieldsets import shown
 from pytest_daemonset.embedded.apply.managers import APPLY, BEFORE, UPDATE
@@ -30,7 +30,7 @@ def configuration(call: Call, answer: Answer) -> Object:
         text = "Required value: is required for apply patch"
         raise statuses.invalid_option("PatchOptions", "fieldManager", "FieldValueRequired", text)
     kind = call.kind
-    config, answer.request = bodies.parse(call.body, bodies.YAML, kind.kind)
+    config, answer.request = bodies.parse(call.body, media.YAML, kind.kind)
     for name in ("apiVersion", "kind"):
         if not config.get(name):
             raise statuses.bad_request(f"error unmarshaling apply patch: Object '{name}' is missing in the patch")
