@@ -22,6 +22,7 @@ from pytest_daemonset.errors import ClusterError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from pytest_daemonset.keeper import Keeper
 
@@ -319,9 +320,9 @@ class Engine:
         text = said.decode(errors="replace").splitlines()
         return "\n".join(f"    {line[:400]}" for line in text) or "    (it said nothing)"
 
-    def follow(self, name: str, on_line: Callable[[str | None], None]) -> Follower:
-        """Hear every line of a container's log from its beginning, and None when the container has ended."""
-        return Follower(self._client, name, on_line)
+    def follow(self, name: str, since: datetime, on_line: Callable[[str | None], None]) -> Follower:
+        """Hear every line of a container's log since a moment, and None when the container has ended."""
+        return Follower(self._client, name, since, on_line)
 
     async def close(self) -> None:
         """Remove everything that is left of ours (unless it is to be kept), containers first; then disconnect."""
@@ -365,16 +366,18 @@ class Engine:
 class Follower:
     """Hears a container's log in a thread of its own, and tells the loop."""
 
-    def __init__(self, client: Any, name: str, on_line: Callable[[str | None], None]) -> None:
+    def __init__(self, client: Any, name: str, since: datetime, on_line: Callable[[str | None], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_line = on_line
         self._stream: Any = None
         self._closed = False
         self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._hear, args=(client, name), name=f"log of {name}", daemon=True)
+        self._thread = threading.Thread(
+            target=self._hear, args=(client, name, since), name=f"log of {name}", daemon=True
+        )
         self._thread.start()
 
-    def _hear(self, client: Any, name: str) -> None:
+    def _hear(self, client: Any, name: str, since: datetime) -> None:
         from docker.errors import DockerException
         from requests.exceptions import RequestException
 
@@ -382,7 +385,7 @@ class Follower:
         with contextlib.suppress(
             DockerException, RequestException, OSError, ValueError, AttributeError
         ):  # it was closed
-            stream = client.api.logs(name, stream=True, follow=True)
+            stream = client.api.logs(name, stream=True, follow=True, since=since.timestamp())
             with self._lock:
                 if self._closed:
                     stream.close()

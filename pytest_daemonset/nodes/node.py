@@ -67,9 +67,17 @@ class Node:
         """Takes the node away: its kubelet ends, its Node object goes; its pods are left to whom they belong to."""
         return self._act("leave")
 
-    def rejoin(self) -> Handle[None]:
-        """Comes back under the same name, as it first joined, with a new Node object."""
-        return self._act("rejoin")
+    def rejoin(self, *, same_identity: bool = False) -> Handle[None]:
+        """Comes back under the same name, as it first joined, with a new Node object.
+
+        Args:
+            same_identity: as the same machine (with its node password), as after a repair; else as another one that got
+                its name. A virtual node has no identity beside its name.
+        """
+        self._pool.plan("rejoin", [self.name])
+        return self._scope.handle(
+            lambda: self._pool.act("rejoin", [self.name], same_identity=same_identity), f"rejoin of node {self.name}"
+        )
 
     def crash(self) -> Handle[None]:
         """Power cut: the Node object stays and turns NotReady (Unknown), with the unreachable taints; pods stay."""

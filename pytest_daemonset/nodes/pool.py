@@ -142,10 +142,10 @@ class NodePool:
 
     # -- done in the portal's loop --
 
-    async def join(self, specs: Sequence[NodeSpec]) -> None:
+    async def join(self, specs: Sequence[NodeSpec], *, same_identity: bool = False) -> None:
         """Makes the nodes of `plan_join`."""
         try:
-            uids = await self.provider.join(specs)
+            uids = await self.provider.join(specs, same_identity=same_identity)
         except BaseException:
             for spec in specs:
                 self.records[spec.name].planned = "left"
@@ -154,12 +154,12 @@ class NodePool:
             record = self.records[spec.name]
             record.uid, record.state, record.ready = uids[spec.name], "running", spec.ready
 
-    async def act(self, verb: str, names: Sequence[str]) -> None:
+    async def act(self, verb: str, names: Sequence[str], *, same_identity: bool = False) -> None:
         """Does what was planned with `plan`."""
         records = [self.records[name] for name in names]
         try:
             if verb == "rejoin":
-                await self.join([record.spec for record in records])
+                await self.join([record.spec for record in records], same_identity=same_identity)
             else:
                 await self.provider.act(verb, names)
         except BaseException:

@@ -57,8 +57,13 @@ class NodeProvider(Protocol):
     exclusive: bool
     lifecycle: bool
 
-    async def join(self, specs: Sequence[NodeSpec]) -> Mapping[str, str]:
-        """Makes these nodes, all at once, and returns their uids; if one cannot be made, none stays."""
+    async def join(self, specs: Sequence[NodeSpec], *, same_identity: bool = False) -> Mapping[str, str]:
+        """Makes these nodes, all at once, and returns their uids; if one cannot be made, none stays.
+
+        Args:
+            specs: the nodes.
+            same_identity: they come back as the machines that they were, where a machine has an identity of its own.
+        """
 
     async def act(self, verb: str, names: Sequence[str]) -> None:
         """Does one of `MACHINE_VERBS` to these nodes. ``leave`` never deletes pods."""

@@ -39,8 +39,8 @@ class VirtualNodes:
         self._client = client
         self._kubelets = kubelets
 
-    async def join(self, specs: Sequence[NodeSpec]) -> Mapping[str, str]:
-        """Registers these nodes. Two requests each; a thousand take about a second."""
+    async def join(self, specs: Sequence[NodeSpec], *, same_identity: bool = False) -> Mapping[str, str]:  # noqa: ARG002
+        """Registers these nodes. Two requests each; a thousand take about a second. Their names are their identity."""
         answer = await self._ask("join", len(specs), nodes=[_wanted(spec) for spec in specs])
         uids: Mapping[str, str] = answer["nodes"]
         return uids

@@ -1,0 +1,178 @@
+"""A k3s agent: what is in its configuration file, when it counts as ready, and what its log says when it cannot join."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from pytest_daemonset.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_daemonset.nodes.spec import NodeSpec
+
+Object: TypeAlias = "dict[str, Any]"
+
+CONFIG: Final = "/etc/rancher/k3s/config.yaml"
+PASSWORD: Final = "/etc/rancher/node/password"  # noqa: S105 (where it is, not what it is)
+IMAGES: Final = "/var/lib/rancher/k3s/agent/images"
+
+UNINITIALIZED: Final = "node.cloudprovider.kubernetes.io/uninitialized"
+NOT_READY: Final = "node.kubernetes.io/not-ready"
+UNREACHABLE: Final = "node.kubernetes.io/unreachable"
+_STARTING = (UNINITIALIZED, NOT_READY, UNREACHABLE)
+_RESERVED = re.compile(r"(^|\.)(kubernetes\.io|k8s\.io)/")
+_BY_KUBELETS = re.compile(r"^(node|kubelet)\.kubernetes\.io/")
+
+LOOPS: Final = (
+    # what its log repeats; how often until it is sure; what it means
+    (
+        re.compile(r"Node password rejected"),
+        2,
+        "the server knows another node of that name: its Node or its secret {name}.node-password.k3s in kube-system is still there",
+    ),
+    (re.compile(r"/v1-k3s/\S+: 401|not authorized"), 2, "its token is not the server's"),
+    (
+        re.compile(r"snapshotter cannot be enabled|operation not permitted"),
+        2,
+        "it may not do what it must: run it privileged, and not in a sandbox that forbids that",
+    ),
+    (re.compile(r"failed to get CA certs"), 15, "it cannot reach the server"),
+    (re.compile(r"level=fatal"), 1, "it gave up"),
+)
+
+
+class Diagnosis:
+    """Reads an agent's log, line by line. An agent that cannot join does not exit: it loops."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._count: Counter[str] = Counter()
+
+    def read(self, line: str) -> str:
+        """What is wrong with it; empty as long as nothing is, or nothing for sure."""
+        for pattern, enough, meaning in LOOPS:
+            if pattern.search(line):
+                self._count[meaning] += 1
+                if self._count[meaning] >= enough:
+                    return meaning.replace("{name}", self._name)
+        return ""
+
+
+def config(spec: NodeSpec, server: str, kubelet: Mapping[str, str], more: Mapping[str, Any]) -> dict[str, Any]:
+    """The agent's configuration: what may be set by flag at first registration.
+
+    Arguments:
+        spec: the node.
+        server: the server's URL as seen from the agent.
+        kubelet: arguments of the kubelet.
+        more: settings of the user's own, by the names of k3s's flags; they win.
+    """
+    wanted: dict[str, Any] = {
+        "server": server,
+        "node-name": spec.name,
+        "node-label": [f"{key}={value}" for key, value in spec.labels.items() if settable(key)],
+        "node-taint": [
+            f"{taint.key}={taint.value}:{taint.effect}" if taint.value else f"{taint.key}:{taint.effect}"
+            for taint in spec.taints
+        ],
+        "kubelet-arg": [f"{key}={value}" for key, value in kubelet.items()],
+    }
+    wanted = {key: value for key, value in wanted.items() if value != []}
+    for key, value in more.items():
+        wanted[key] = [*wanted[key], *value] if isinstance(wanted.get(key), list) and isinstance(value, list) else value
+    return wanted
+
+
+def settable(label: str) -> bool:
+    """Whether a kubelet may give itself this label. Source: NodeRestriction, and kubelet's IsKubernetesLabel."""
+    return not _RESERVED.search(label) or bool(_BY_KUBELETS.match(label))
+
+
+def check(spec: NodeSpec, arch: str) -> None:
+    """Refuse what no container can be.
+
+    Raises:
+        UsageError: another architecture or system, or resources of its own.
+    """
+    if spec.os != "linux" or spec.arch not in ("amd64", arch):
+        raise UsageError(
+            f"node {spec.name}: k3s nodes here are linux/{arch}, not {spec.os}/{spec.arch}; virtual nodes can be"
+        )
+    if spec.allocatable:
+        raise UsageError(
+            f"node {spec.name}: the resources of a k3s node are its machine's; allocatable= is for virtual nodes"
+        )
+
+
+def is_fresh(lease: Object | None, before: str, started: datetime | None) -> bool:
+    """Whether the kubelet that runs now has renewed the node's lease.
+
+    A Node stays Ready for 35 s after its container has gone, so its condition alone proves nothing.
+
+    Arguments:
+        lease: of the node, in kube-node-lease.
+        before: its renewTime before the verb began.
+        started: when the container started; None where it never stopped.
+    """
+    said = ((lease or {}).get("spec") or {}).get("renewTime")
+    if not said or said == before:
+        return False
+    return started is None or moment(said) >= started
+
+
+def is_ready(node: Object | None) -> bool:
+    """Whether a Node is Ready and free of the taints of starting."""
+    return node is not None and _ready(node) == "True" and not _taints(node) & set(_STARTING)
+
+
+def is_lost(node: Object | None) -> bool:
+    """Whether the node lifecycle loop has noticed that nobody reports, to the end: both taints are there."""
+    if node is None:
+        return False
+    effects = {taint["effect"] for taint in node["spec"].get("taints") or [] if taint["key"] == UNREACHABLE}
+    return _ready(node) == "Unknown" and effects == {"NoSchedule", "NoExecute"}
+
+
+def told(node: Object | None) -> str:
+    """A Node, in a few words."""
+    if node is None:
+        return "it has not registered"
+    taints = ", ".join(sorted(_taints(node))) or "none"
+    rows = (node.get("status") or {}).get("conditions") or []
+    why = next((row.get("message", "") for row in rows if row["type"] == "Ready"), "")
+    return f"Ready={_ready(node)} ({why[:200]}), taints: {taints}"
+
+
+def _ready(node: Object) -> str:
+    rows = (node.get("status") or {}).get("conditions") or []
+    return next((str(row["status"]) for row in rows if row["type"] == "Ready"), "unset")
+
+
+def _taints(node: Object) -> set[str]:
+    return {taint["key"] for taint in node["spec"].get("taints") or []}
+
+
+def moment(text: str) -> datetime:
+    """A time as the API or Docker writes it, nanoseconds cut to microseconds; both are UTC."""
+    whole, _, rest = text.removesuffix("Z").partition(".")
+    return datetime.strptime(f"{whole}.{(rest or '0')[:6]}", "%Y-%m-%dT%H:%M:%S.%f").replace(tzinfo=timezone.utc)
+
+
+def pull_failures(pods: Sequence[Object]) -> list[str]:
+    """Which pods wait for an image that does not come: image, node and what the kubelet says."""
+    found = []
+    for pod in pods:
+        for row in (pod.get("status") or {}).get("containerStatuses") or []:
+            waiting = (row.get("state") or {}).get("waiting") or {}
+            if waiting.get("reason") in ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"):
+                where = (
+                    f"{pod['metadata']['namespace']}/{pod['metadata']['name']} on node {pod['spec'].get('nodeName')}"
+                )
+                found.append(
+                    f"image {row.get('image')}: {waiting['reason']} for {where}: {waiting.get('message', '')[:200]}"
+                )
+    return found
