@@ -153,20 +153,56 @@ class Rig:
         *,
         namespace: str | None = None,
         subresource: str | None = None,
+        kind: str = MERGE_PATCH,
     ) -> Object:
-        """Change an object of a namespace by a merge patch.
+        """Change an object of a namespace by a patch.
 
         Arguments:
             resource: what it is.
             name: which.
-            patch: the merge patch.
+            patch: the patch.
             namespace: where; by default the row's.
             subresource: such as ``status``.
+            kind: the patch's content type.
         """
         where = namespace or self.namespace
         return self.do(
-            lambda: self._running.cluster.client.patch(resource, name, patch, where, subresource=subresource)
+            lambda: self._running.cluster.client.patch(resource, name, patch, where, kind=kind, subresource=subresource)
         )
+
+    def delete(self, resource: Resource, name: str, namespace: str | None = None) -> None:
+        """Delete an object of a namespace.
+
+        Arguments:
+            resource: what it is.
+            name: which.
+            namespace: where; by default the row's.
+        """
+        where = namespace or self.namespace
+        self.do(lambda: self._running.cluster.client.delete(resource, name, where))
+
+    def list(self, resource: Resource, namespace: str | None = None) -> list[Object]:
+        """Read the objects of a namespace, by default the row's."""
+        where = namespace or self.namespace
+        found = self.do(lambda: self._running.cluster.client.list(resource, where))
+        return list(found["items"])
+
+    def ask(self, verb: str, path: str, body: Mapping[str, Any] | None = None, **more: Any) -> tuple[int, Object]:
+        """Send one request, whose answer may be a refusal.
+
+        Arguments:
+            verb: the HTTP method.
+            path: the path.
+            body: the object.
+            more: as for `Client.request`.
+
+        Returns:
+            The HTTP status, 200 for every success, and the object or the Status answered.
+        """
+        try:
+            return 200, self.do(lambda: self._running.cluster.client.request(verb, path, body, **more))
+        except ApiError as error:
+            return error.status, {"reason": error.reason, "message": error.message}
 
     def delete_pod(self, pod: Mapping[str, Any], *, grace: int | None = None) -> None:
         """Delete a pod; that it has gone meanwhile is no error.

@@ -93,6 +93,29 @@ _ALL = (
     Row("UPD-13", "readiness that flaps begins the wait anew", "S", "P1"),
     Row("UPD-14", "nodes that are down already take from the budget", "SL", "P1"),
     Row("UPD-15", "nodes that join and leave mid-rollout do not keep it from ending", "L", "P1"),
+    Row("UPD-16", "no more nodes have an extra pod than maxSurge allows", "S", "P1"),
+    Row("UPD-17", "with surge, an available old pod goes only once the new one is available", "S"),
+    Row(
+        "UPD-18", "with surge, an unavailable old pod gets its successor beyond the limit, and goes at once", "SL", "P1"
+    ),
+    Row("UPD-19", "with surge, available pods on nodes that are given up go last, and none surges there", "SL", "P1"),
+    Row("UPD-20", "surge that is turned off mid-rollout leaves one pod a node", "L", "P2"),
+    Row("AMO-06", "with surge, at most two active pods a node, and one of each revision", "S"),
+    Row("AMO-07", "with surge, a terminating pod is replaced at once, beyond the limit", "L", "P1"),
+    Row("FAIL-10", "with surge, failed pods do not pile up", "S", "P2"),
+    Row("REV-01", "the first revision is there before the first pod", "S", "P1"),
+    Row("REV-02", "a new revision appears if and only if the template is new, numbered on top", "S", "P1"),
+    Row("REV-03", "every pod carries the label of an existing revision, and is as that says", "S"),
+    Row("REV-04", "the data of a revision brings its template back, and never changes", "S", "P1"),
+    Row("REV-05", "a rollback uses the revision that is there, numbered on top", "SL", "P1"),
+    Row("REV-06", "a rollback mid-rollout leaves the pods that never moved", "S"),
+    Row("REV-07", "old revisions beyond the limit go, lowest number first", "L", "P1"),
+    Row("REV-08", "a revision that a pod carries is never deleted", "S", "P1"),
+    Row("REV-09", "with limit zero only the current revision is left, and rollouts end", "SL", "P2"),
+    Row("REV-10", "of two revisions of one template the highest number survives, and nothing restarts", "L", "P2"),
+    Row("REV-11", "a name that is taken raises the collision counter, and the update goes through", "L", "P2"),
+    Row("REV-12", "a current revision that somebody deletes is made again, and nothing restarts", "SL", "P2"),
+    Row("REV-13", "the identity of a revision outlives the controller", "S"),
 )
 
 ROWS = MappingProxyType({row.id: row for row in _ALL})

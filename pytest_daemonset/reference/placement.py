@@ -124,9 +124,14 @@ def remove_ended(node: str, ended: Pods, result: Plan, rules: Rules) -> bool:
 
 
 def surplus(active: Pods, rules: Rules) -> Pods:
-    """With surge: all but the most senior new and the most senior old one; and that old one once it has done its duty."""
+    """With surge: all but the most senior new and the most senior old one; and that old one once it has done its duty.
+
+    Of old ones a Ready one counts as senior: stamps have whole seconds, so an update that replaces a failed one at once would
+    otherwise have the names decide whether the pod that serves is the one to go (UPD-17).
+    """
     new = [pod for pod in active if pod.revision == rules.revision]
     old = [pod for pod in active if pod.revision != rules.revision]
+    old.sort(key=lambda pod: pod.ready_since is None)
     extra = new[1:] + old[1:]
     if new and old and (old[0].ready_since is None or rules.available(new[0])):
         extra.append(old[0])
