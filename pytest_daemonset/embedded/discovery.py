@@ -88,7 +88,6 @@ _UNIMITATED_GROUPS = frozenset(
     }
 )
 _UNIMITATED_PATHS = (
-    "/openapi",
     "/metrics",
     "/logs",
     "/.well-known",
@@ -118,7 +117,21 @@ class Discovery:
         groups = list(dict.fromkeys(kind.group for kind in self._kinds))
         named = [group for group in groups if group]
         self._found: dict[str, bytes] = {
-            "/": orjson.dumps({"paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/readyz", "/version"]}),
+            "/": orjson.dumps(
+                {
+                    "paths": [
+                        "/api",
+                        "/api/v1",
+                        "/apis",
+                        "/healthz",
+                        "/livez",
+                        "/openapi/v2",
+                        "/openapi/v3",
+                        "/readyz",
+                        "/version",
+                    ]
+                }
+            ),
             "/version": VERSION,
             "/api": orjson.dumps({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}),
             "/apis": orjson.dumps(
@@ -132,6 +145,11 @@ class Discovery:
                 path = f"/apis/{group}/{version}" if group else f"/api/{version}"
                 self._found[path] = orjson.dumps(self._resources(group, version))
         self._aggregated = {"/api": self._aggregate([""]), "/apis": self._aggregate(named)}
+
+    @property
+    def kinds(self) -> list[tuple[Kind, list[str]]]:
+        """All kinds that can be asked for, with their verbs."""
+        return [(kind, verbs(kind)) for kind in self._kinds]
 
     def find(self, path: str, accept: str) -> tuple[bytes, str] | None:
         """The body and its content type, or None if nothing is told at that path."""

@@ -16,6 +16,7 @@ from pytest_daemonset.embedded import discovery, forms, lists, logs, media, revi
 from pytest_daemonset.embedded.authorization import Authorizer, Everything
 from pytest_daemonset.embedded.calls import Call, Caller
 from pytest_daemonset.embedded.compression import compressed
+from pytest_daemonset.embedded.openapi import OpenApi
 from pytest_daemonset.embedded.paths import Paths, Target
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from pytest_daemonset.embedded.api import Api
     from pytest_daemonset.embedded.kinds import Kind
+    from pytest_daemonset.embedded.openapi.documents import Document
 
 BODY_LIMIT = 3 * 1024 * 1024
 _ANONYMOUS = Caller("system:anonymous", ("system:unauthenticated",))
@@ -60,6 +62,7 @@ class Http:
         self._authorizer = authorizer
         self._paths = Paths(api.served)
         self._discovery = discovery.Discovery(api.served)
+        self._openapi = OpenApi(self._discovery.kinds)
         self.unimitated: Counter[str] = Counter()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -91,6 +94,8 @@ class Http:
         if target is not None and (review := reviews.find(target.group, target.version, target.plural)):
             return await self._review(request, caller, target, review)
         if target is None or (target.group, target.version) not in self._paths.versions or not target.plural:
+            if (document := self._openapi.find(path)) is not None:
+                return await compressed(request, _document(request, document))
             return self._outside(request, path)
         if target.served is None:
             if (target.group, target.plural) in discovery.UNIMITATED:
@@ -258,6 +263,16 @@ class Http:
             ending.cancel()
             opened.close()
         return response
+
+
+def _document(request: web.BaseRequest, document: Document) -> web.Response:
+    """An OpenAPI document as JSON, unless the reader has it already."""
+    if "application/json" not in (accept := request.headers.get("Accept", "*/*")) and "*" not in accept:
+        raise statuses.not_acceptable(media.JSON)
+    tag = f'"{document.tag}"'
+    if request.headers.get("If-None-Match") == tag:
+        return web.Response(status=304, headers={"Etag": tag})
+    return web.Response(body=document.body, headers={"Content-Type": media.JSON, "Etag": tag, "Vary": "Accept"})
 
 
 def _query(request: web.BaseRequest) -> dict[str, str]:

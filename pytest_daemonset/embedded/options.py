@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_daemonset.embedded import bodies, statuses
+from pytest_daemonset.embedded import bodies, patches, statuses
+from pytest_daemonset.embedded.kinds.fielderrors import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,8 +43,13 @@ def unknown_fields(call: Call, answer: Answer, unknown: list[str]) -> None:
     """Do with unknown fields what fieldValidation asks: refuse, warn (the default) or ignore.
 
     Raises:
-        StatusError: 400 under Strict; 422 for another value.
+        StatusError: 400 under Strict, 422 where it is a patch that brings them; 422 for another value.
     """
+    strict = call.query.get("fieldValidation") == "Strict"
+    if unknown and strict and call.verb == "patch" and call.content_type != patches.APPLY:
+        texts = ", ".join(f'unknown field "{path}"' for path in unknown)
+        cause = invalid("patch", call.body[:500].decode(errors="replace"), f"strict decoding error: {texts}")
+        raise statuses.invalid("", "", "", [cause])
     answer.warnings.extend(field_warnings(call.kind, unknown, call.query, _NAMES[call.verb]))
 
 

@@ -133,7 +133,7 @@ def test_what_is_not_imitated_is_answered_501_and_counted():
             asked = [
                 "/api/v1/services",
                 "/apis/apps/v1/deployments",
-                "/openapi/v2",
+                "/metrics",
                 "/apis/batch/v1/jobs",
                 "/api/v1/services",
             ]

@@ -1,0 +1,82 @@
+"""The OpenAPI documents: one for everything (v2), and one for each group version with a table of contents (v3)."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from pytest_daemonset.embedded.openapi.operations import paths
+from pytest_daemonset.embedded.openapi.schemas import V2, V3, schemas
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_daemonset.embedded.kinds.kind import Kind
+
+Object = dict[str, Any]
+
+_INFO = {"title": "Kubernetes", "version": "v1.36.2"}
+
+
+class Document(NamedTuple):
+    """A document and what tells its versions apart."""
+
+    body: bytes
+    tag: str
+
+
+def _document(told: Object) -> Document:
+    body = orjson.dumps(told)
+    return Document(body, hashlib.sha256(body).hexdigest().upper()[:32])
+
+
+class OpenApi:
+    """The documents, made when they are first asked for.
+
+    Args:
+        kinds: what is served, each with its verbs.
+    """
+
+    def __init__(self, kinds: Sequence[tuple[Kind, Sequence[str]]]) -> None:
+        self._kinds = kinds
+
+    def find(self, path: str) -> Document | None:
+        """The document at a path, None if there is none."""
+        if path == "/openapi/v2":
+            return self._v2
+        if path == "/openapi/v3":
+            return self._contents
+        return self._v3.get(path.removeprefix("/openapi/v3/")) if path.startswith("/openapi/v3/") else None
+
+    @cached_property
+    def _v2(self) -> Document:
+        kinds = [kind for kind, _ in self._kinds]
+        return _document(
+            {"swagger": "2.0", "info": _INFO, "paths": paths(self._kinds, V2), "definitions": schemas(kinds, V2)}
+        )
+
+    @cached_property
+    def _v3(self) -> dict[str, Document]:
+        roots: dict[str, list[tuple[Kind, Sequence[str]]]] = {}
+        for kind, verbs in self._kinds:
+            root = f"apis/{kind.group}/{kind.version}" if kind.group else f"api/{kind.version}"
+            roots.setdefault(root, []).append((kind, verbs))
+        return {root: _document(self._version(kinds)) for root, kinds in roots.items()}
+
+    def _version(self, kinds: Sequence[tuple[Kind, Sequence[str]]]) -> Object:
+        components = {"schemas": schemas([kind for kind, _ in kinds], V3)}
+        return {"openapi": "3.0.0", "info": _INFO, "paths": paths(kinds, V3), "components": components}
+
+    @cached_property
+    def _contents(self) -> Document:
+        return _document(
+            {
+                "paths": {
+                    root: {"serverRelativeURL": f"/openapi/v3/{root}?hash={document.tag}"}
+                    for root, document in self._v3.items()
+                }
+            }
+        )
