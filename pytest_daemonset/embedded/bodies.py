@@ -55,7 +55,7 @@ def parse(data: bytes, content_type: str, kind: str, message: Message | None = N
     Args:
         content_type: media type without parameters; "" counts as JSON.
         kind: what is expected.
-        message: its fields, where they are not in the table of that name.
+        message: its fields, where they are not in the table of that name; what has no such table either is not read from protobuf.
 
     Returns:
         The dict, and its JSON on one line (for the audit log).
@@ -73,8 +73,8 @@ def parse(data: bytes, content_type: str, kind: str, message: Message | None = N
     elif content_type == media.YAML:
         obj = _yaml(data, kind)
         encoded = orjson.dumps(obj)
-    elif content_type == media.PROTOBUF:
-        obj = _protobuf(data, kind, message or MESSAGES[kind])
+    elif content_type == media.PROTOBUF and (table := message or MESSAGES.get(kind)) is not None:
+        obj = _protobuf(data, kind, table)
         encoded = orjson.dumps(obj)
     else:
         raise statuses.unsupported_media_type(", ".join(media.ACCEPTED))

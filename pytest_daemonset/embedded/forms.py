@@ -32,9 +32,13 @@ def _yaml(obj: Object) -> bytes:
     return encoded
 
 
-def encode(form: Form, obj: Object, message: Message) -> bytes:
-    """One object, not a list, in the format of a form."""
-    if form.media_type == media.PROTOBUF:
+def encode(form: Form, obj: Object, message: Message | None) -> bytes:
+    """One object, not a list, in the format of a form.
+
+    Args:
+        message: its fields; None if it has no protobuf form.
+    """
+    if form.media_type == media.PROTOBUF and message is not None:
         return protobuf.enveloped(obj["apiVersion"], obj["kind"], protobuf.encoder(message)(obj))
     return _text(form, obj)
 
@@ -129,19 +133,19 @@ class Writer:
             return encode(self.form, self._metadata(obj), MESSAGES["PartialObjectMetadata"])
         if self.form.shape == "table":
             return _text(self.form, self._table([obj], {"resourceVersion": obj["metadata"].get("resourceVersion", "")}))
-        return encode(self.form, obj, self._served.kind.fields)
+        return encode(self.form, obj, self._served.kind.table)
 
     def _list(self, metadata: Object, items: Sequence[Object]) -> bytes:
         kind, shape = self._served.kind, self.form.shape
         if shape == "table":
             return _text(self.form, self._table(items, metadata))
         said = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version}
-        message = kind.fields
+        message = kind.table
         if shape == "metadata":
             said = {"kind": "PartialObjectMetadataList", "apiVersion": f"meta.k8s.io/{self.form.version}"}
             items = [self._metadata(item) for item in items]
             message = MESSAGES["PartialObjectMetadata"]
-        if self.form.media_type == media.PROTOBUF:
+        if self.form.media_type == media.PROTOBUF and message is not None:
             told = protobuf.list_message(metadata, map(protobuf.encoder(message), items))
             return protobuf.enveloped(said["apiVersion"], said["kind"], told)
         if shape == "whole":

@@ -173,7 +173,8 @@ class Http:
         if verb is None:
             raise statuses.method_not_allowed()
         streams = verb == "list" and watch.asks_to_watch(query)
-        form = media.negotiate(request.headers.get("Accept", ""), stream=streams)
+        custom = kind.schema is not None
+        form = media.negotiate(request.headers.get("Accept", ""), stream=streams, custom=custom)
         # most want plain JSON, whose bytes are there already
         writer = None
         if form != media.PLAIN:

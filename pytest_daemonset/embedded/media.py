@@ -92,13 +92,14 @@ def _before(one: _Clause, other: _Clause) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def negotiate(accept: str, *, stream: bool = False, shapes: bool = True) -> Form:
+def negotiate(accept: str, *, stream: bool = False, shapes: bool = True, custom: bool = False) -> Form:
     """The form that a request wants most, of those that are written.
 
     Args:
         accept: the header; "" accepts everything.
         stream: the answer is a watch.
         shapes: tables and metadata can be had.
+        custom: it is a custom resource, of which protobuf knows the metadata only.
 
     Raises:
         StatusError: 406.
@@ -111,7 +112,7 @@ def negotiate(accept: str, *, stream: bool = False, shapes: bool = True) -> Form
             if clause.type not in {type_, "*"} or clause.subtype not in {subtype, "*"}:
                 continue
             form = _form(media_type, clause.parameters, shapes)
-            if form is None:
+            if form is None or (custom and form == Form(PROTOBUF)):
                 continue
             if stream and media_type not in STREAMS:
                 raise statuses.not_acceptable(", ".join(STREAMS))

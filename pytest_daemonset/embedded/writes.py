@@ -102,7 +102,7 @@ class Writes:
             subresources.create(self, call, answer)
             return
         kind = call.kind
-        obj, answer.request = bodies.parse(call.body, call.content_type, kind.kind, kind.fields)
+        obj, answer.request = bodies.parse(call.body, call.content_type, kind.kind, kind.table)
         bodies.expect_kind(obj, kind)
         options.unknown_fields(call, answer, self._decode(call, obj))
         self._insert(call, answer, obj)
@@ -189,7 +189,7 @@ class Writes:
 
     def _update(self, call: Call, answer: Answer) -> None:
         kind = call.kind
-        obj, answer.request = bodies.parse(call.body, call.content_type, kind.kind, kind.fields)
+        obj, answer.request = bodies.parse(call.body, call.content_type, kind.kind, kind.table)
         bodies.expect_kind(obj, kind)
         options.unknown_fields(call, answer, self._decode(call, obj))
         self._change(call, answer, self.find(call) if self._named(call, obj) else None, obj, kind.unconditional_update)

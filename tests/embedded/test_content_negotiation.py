@@ -189,3 +189,11 @@ def test_large_answers_are_compressed_for_who_accepts_it_and_small_ones_never():
                     assert whole.startswith(b'{"kind":"ConfigMap"')
 
     asyncio.run(scenario())
+
+
+def test_custom_resources_have_no_protobuf_form_but_their_metadata_has():
+    assert negotiate(f"{PROTOBUF}, application/json", custom=True) == PLAIN
+    metadata = f"{PROTOBUF};as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+    assert negotiate(metadata, custom=True) == Form(PROTOBUF, "metadata")
+    with pytest.raises(StatusError):
+        negotiate(PROTOBUF, custom=True)

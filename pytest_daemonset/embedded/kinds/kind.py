@@ -124,6 +124,11 @@ class Kind:
         return MESSAGES[self.message or self.kind]
 
     @property
+    def table(self) -> Message | None:
+        """The same; None for a custom resource, which has a schema instead, and no protobuf form."""
+        return self.fields if self.schema is None else None
+
+    @property
     def merge_keys(self) -> Mapping[Path, str]:
         """For a strategic merge patch: path of a list -> its merge key; "" for plain values that are merged."""
         return list_keys(self.fields)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pytest_daemonset.embedded.kinds.fields import MESSAGES, Field, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pytest_daemonset.embedded.kinds.kind import Kind
 
@@ -82,6 +82,8 @@ V3 = Dialect(
 
 def schema_name(kind: Kind) -> str:
     """The name of a kind's schema, such as `io.k8s.api.apps.v1.DaemonSet`."""
+    if kind.schema is not None:
+        return ".".join([*reversed(kind.group.split(".")), kind.version, kind.kind])
     group = _GROUPS.get(kind.group, kind.group.removesuffix(".k8s.io").removesuffix(".authorization"))
     return f"io.k8s.api.{group}.{kind.version}.{kind.kind}"
 
@@ -95,7 +97,7 @@ def schemas(kinds: Iterable[Kind], dialect: Dialect) -> Object:
     found: Object = {}
     for kind in kinds:
         name = schema_name(kind)
-        whole = _message(kind.fields, dialect, found)
+        whole = _custom(kind.schema, dialect, found) if kind.schema else _message(kind.fields, dialect, found)
         whole["description"] = (
             f"{kind.kind} of {kind.api_version}, as the embedded server of pytest-daemonset keeps it."
         )
@@ -115,6 +117,13 @@ def schemas(kinds: Iterable[Kind], dialect: Dialect) -> Object:
             "x-kubernetes-group-version-kind": [{**group_version_kind(kind), "kind": f"{kind.kind}List"}],
         }
     return dict(sorted(found.items()))
+
+
+def _custom(schema: Mapping[str, Any], dialect: Dialect, found: Object) -> Object:
+    """A custom resource's own schema, with what every object has."""
+    common = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}}
+    properties = {**schema.get("properties", {}), **common, "metadata": _reference("ObjectMeta", dialect, found)}
+    return {**schema, "type": "object", "properties": properties}
 
 
 def group_version_kind(kind: Kind) -> Object:
