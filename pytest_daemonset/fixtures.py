@@ -6,6 +6,7 @@ takes nothing from under them.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
@@ -19,8 +20,10 @@ from pytest_daemonset.controllers.config import ControllerConfig
 from pytest_daemonset.errors import UsageError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Mapping
 
+    from pytest_daemonset.clusters.k3s.settings import K3sConfig
     from pytest_daemonset.clusters.under_test import ClusterUnderTest
     from pytest_daemonset.controllers.controller import ControllerUnderTest
     from pytest_daemonset.daemonsets.daemonsets import DaemonSets
@@ -48,6 +51,7 @@ class Run:
         self.history = history
         self.running: Running | None = None
         self.item: pytest.Item | None = None
+        self.remarks: list[str] = []
         self.closing: list[str] = []
 
     @classmethod
@@ -59,12 +63,38 @@ class Run:
             raise pytest.UsageError(f"--daemonset-nodes={options['nodes']}: expected a whole number") from None
         try:
             return cls(
-                ClusterConfig(kind=options["cluster"], nodes=nodes),
+                ClusterConfig(kind=options["cluster"], nodes=nodes, k3s=cls._k3s(options)),
                 ControllerConfig(options["controller"], ready=options["controller_ready"]),
                 Path(options["history"]) if options["history"] else None,
             )
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
+
+    @staticmethod
+    def _k3s(options: Mapping[str, str]) -> K3sConfig | None:
+        if options["cluster"] != "k3s":
+            return None
+        from pytest_daemonset.clusters.k3s.settings import K3sConfig
+
+        return K3sConfig.from_options(options)
+
+    def cap(self, xdist: argparse.Namespace, said: str) -> None:
+        """Have no more workers than there is room for clusters: each has one of its own.
+
+        Arguments:
+            xdist: the options of pytest-xdist, which are cut where they ask for too many.
+            said: the user's cap; empty for ours.
+        """
+        from pytest_daemonset.clusters.k3s.capacity import cap
+
+        try:
+            most, why = cap(said)
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from None
+        workers = getattr(xdist, "tx", None) or []
+        if len(workers) > most:
+            xdist.tx = workers[:most]
+            self.remarks.append(f"{len(workers)} workers were asked for, {most} run: {why}")
 
     @property
     def setting(self) -> str:
@@ -72,7 +102,10 @@ class Run:
         controller = self.controller_config.spec
         if controller == "builtin" and self.cluster_config.kind == "embedded":
             controller += " (reference controller, not Kubernetes)"
-        return f"{self.cluster_config.kind} cluster, {self.cluster_config.nodes} nodes, controller {controller}"
+        kind = self.cluster_config.kind
+        if self.cluster_config.k3s is not None:
+            kind += f" ({self.cluster_config.k3s.full_image})"
+        return f"{kind} cluster, {self.cluster_config.nodes} nodes, controller {controller}"
 
     def whereabouts(self) -> str:
         """How to reach the running cluster; empty when none runs."""
@@ -113,7 +146,10 @@ class Run:
         """What a failed test's report says beside the failure."""
         if self.running is None or SCOPE not in item.stash:
             return
-        yield "daemonset cluster", f"{self.setting}, Kubernetes {self.running.cluster.version}\n{self.whereabouts()}"
+        yield (
+            "daemonset cluster",
+            f"{self.setting}; {self.running.cluster.name}, Kubernetes {self.running.cluster.version}\n{self.whereabouts()}",
+        )
         if tail := self.running.controller.tail():
             yield "daemonset controller, last lines of its log", tail
         for path in item.stash.get(HISTORIES, ()):
@@ -151,9 +187,15 @@ def _daemonset_running(
     run.cluster_config, run.controller_config = daemonset_cluster_config, daemonset_controller_config
     began = time.monotonic()
     _say(pytestconfig, f"starting {run.setting} ...")
-    with Running(daemonset_cluster_config, daemonset_controller_config) as running:
+    with contextlib.ExitStack() as stack:
+        try:
+            running = stack.enter_context(Running(daemonset_cluster_config, daemonset_controller_config))
+        except UsageError as error:
+            # Every test would say the same.
+            pytest.exit(f"daemonset: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
         run.running = running
-        _say(pytestconfig, f"ready after {time.monotonic() - began:.1f} s")
+        where = f"{running.cluster.name} cluster, Kubernetes {running.cluster.version}"
+        _say(pytestconfig, f"ready after {time.monotonic() - began:.1f} s: {where}")
         try:
             yield running
         finally:
@@ -165,6 +207,8 @@ def _daemonset_running(
                 f"daemonset: not imitated, answered with 501: {request} ({count} times)"
                 for request, count in sorted(unimitated.items())
             ]
+            if kept := running.cluster.kept():
+                run.closing.append(f"daemonset: {kept}")
 
 
 def _say(config: pytest.Config, text: str) -> None:

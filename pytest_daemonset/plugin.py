@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 OPTIONS = {
-    "cluster": ("embedded", "where the cluster comes from: embedded (no Docker, starts in a second)"),
+    "cluster": (
+        "embedded",
+        "where the cluster comes from: embedded (no Docker, starts in a second) or k3s (containers)",
+    ),
     "nodes": ("3", "how many workers a cluster has at the start of each test"),
     "controller": (
         "builtin",
@@ -25,6 +28,16 @@ OPTIONS = {
         "",
         "when a command: or python: controller counts as started: 'log: REGEX', a line of its output, or 'http: URL'",
     ),
+    "k3s_image": ("", "k3s: the image, with or without a tag; k3s's own if empty"),
+    "k3s_version": ("", "k3s: its version, such as v1.34.1+k3s1; a pinned one if empty"),
+    "k3s_privileged": ("yes", "k3s: whether the nodes' containers are privileged, as real kubelets need"),
+    "k3s_virtual": ("no", "k3s: virtual nodes on k3s's control plane, so that nothing needs to be privileged"),
+    "k3s_fast_not_ready": ("no", "k3s: notice a node that is gone after 8 s instead of 40"),
+    "k3s_images": ("", "k3s: images of the Docker daemon, or tars, that every node has from the beginning"),
+    "k3s_tiny_images": ("", "k3s: names under which every node has an image that only waits"),
+    "k3s_env": ("", "k3s: environment variables of all containers, NAME=VALUE,…"),
+    "k3s_clusters": ("", "k3s: how many clusters pytest-xdist may start at once; by processors and memory if empty"),
+    "keep": ("no", "keep the k3s cluster after the session, and say how to reach and to remove it"),
     "history": ("", "a folder that keeps, for each failed test, what was watched (JSON lines)"),
 }
 
@@ -47,7 +60,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "daemonset_requires(*capabilities): skip the test where the cluster lacks one of them"
     )
-    config.stash[RUN] = Run.configured({name: _option(config, name) for name in OPTIONS})
+    config.stash[RUN] = run = Run.configured({name: _option(config, name) for name in OPTIONS})
+    if run.cluster_config.kind == "k3s":
+        run.cap(config.option, _option(config, "k3s_clusters"))
     config.pluginmanager.register(fixtures, "daemonset-fixtures")
 
 
@@ -56,9 +71,10 @@ def _option(config: pytest.Config, name: str) -> str:
     return str(config.getini(f"daemonset_{name}") if value is None else value)
 
 
-def pytest_report_header(config: pytest.Config) -> str:
+def pytest_report_header(config: pytest.Config) -> list[str]:
     """The setting, whether or not a test uses it."""
-    return f"daemonset: {config.stash[RUN].setting}"
+    run = config.stash[RUN]
+    return [f"daemonset: {run.setting}", *(f"daemonset: {line}" for line in run.remarks)]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

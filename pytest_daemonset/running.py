@@ -6,7 +6,7 @@ import contextlib
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pytest_daemonset.clusters.embedded import EmbeddedCluster
+from pytest_daemonset.clusters.start import start
 from pytest_daemonset.controllers.controller import Controller
 from pytest_daemonset.errors import ClusterError
 from pytest_daemonset.keeper import Keeper, KeeperError
@@ -61,8 +61,10 @@ class Running:
         with contextlib.ExitStack() as undo:
             undo.callback(self._stack.close)
             keeper, portal = self.keeper, self.portal
+            builtin = self.controller_config.kind == "builtin"
             self.cluster = portal.call(
-                lambda: EmbeddedCluster.start(self.cluster_config, keeper), "start of the embedded cluster"
+                lambda: start(self.cluster_config, keeper, builtin=builtin),
+                f"start of the {self.cluster_config.kind} cluster",
             )
             self._stack.callback(lambda: portal.call(self.cluster.stop, "stop of the cluster", despite_poison=True))
             self.controller = Controller(
@@ -70,6 +72,7 @@ class Running:
                 keeper=keeper,
                 kubeconfig=self.cluster.kubeconfig_of("controller"),
                 log=self.cluster.folder / "controller.log",
+                inside=builtin and self.cluster.builtin_inside,
             )
             self._stack.callback(
                 lambda: portal.call(self.controller.stop, "stop of the controller", despite_poison=True)

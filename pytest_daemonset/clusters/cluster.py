@@ -27,6 +27,7 @@ class Cluster(Protocol):
         constants: its own constants, from which default time-outs come.
         nodes: its nodes, which outlive a test.
         audit: its write log; None where there is none.
+        builtin_inside: whether its own controller is a part of its control plane, which nobody can stop or pause alone.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Cluster(Protocol):
     constants: Constants
     nodes: NodePool
     audit: AuditLog | None
+    builtin_inside: bool
 
     def kubeconfig_of(self, identity: str) -> Path:
         """The kubeconfig of one who has a part in the cluster: ``admin``, ``controller``."""
@@ -47,6 +49,9 @@ class Cluster(Protocol):
 
     async def unimitated(self) -> Mapping[str, int]:
         """The requests that it had to answer with 501, and how often."""
+
+    def kept(self) -> str:
+        """How to reach and how to remove what outlives the session; empty if nothing does."""
 
     async def stop(self) -> None:
         """End it, and remove all of it."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_daemonset.errors import UsageError
 
-KINDS = ("embedded",)
+if TYPE_CHECKING:
+    from pytest_daemonset.clusters.k3s.settings import K3sConfig
+
+KINDS = ("embedded", "k3s")
 
 
 @dataclass(frozen=True)
@@ -16,8 +20,9 @@ class ClusterConfig:
     Arguments:
         kind: where the cluster comes from; one of `KINDS`.
         nodes: how many workers it has at the start of each test: nodes that can leave.
-        pod_gc_period: seconds between two rounds of the pod garbage collector (20 on a real control plane).
-        pod_gc_quarantine: seconds that a vanished node must stay away before its pods go (40 on a real control plane).
+        pod_gc_period: seconds between two rounds of the embedded cluster's pod garbage collector (20 on a real control plane).
+        pod_gc_quarantine: seconds that a vanished node must stay away before its pods go there (40 on a real control plane).
+        k3s: what is decided about a k3s cluster; the defaults when None.
 
     Raises:
         UsageError: an unknown kind, or a number that makes no sense.
@@ -27,6 +32,7 @@ class ClusterConfig:
     nodes: int = 3
     pod_gc_period: float = 0.2
     pod_gc_quarantine: float = 0.2
+    k3s: K3sConfig | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

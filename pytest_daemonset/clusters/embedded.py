@@ -34,6 +34,8 @@ CAPABILITIES: Final = frozenset({"crash", "virtual_nodes", "builtin_controller",
 class EmbeddedCluster:
     """See `Cluster`. Made by `start`."""
 
+    builtin_inside = False
+
     def __init__(self, folder: Path, keeper: Keeper, server: Process, config: ClusterConfig) -> None:
         self.name = "embedded"
         self.folder = folder
@@ -116,6 +118,10 @@ class EmbeddedCluster:
         """See `Cluster`."""
         told: dict[str, Any] = await self.client.request("GET", "/debug/unimitated")
         return {str(request): int(count) for request, count in told.items()}
+
+    def kept(self) -> str:
+        """See `Cluster`: it never outlives its session."""
+        return ""
 
     async def stop(self) -> None:
         """See `Cluster`."""

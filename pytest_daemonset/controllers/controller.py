@@ -28,9 +28,12 @@ class Controller:
         keeper: is told of its process.
         kubeconfig: its own way into the cluster.
         log: where its output goes.
+        inside: it runs inside the cluster's control plane, whether we start it or not; it has no process of its own.
     """
 
-    def __init__(self, config: ControllerConfig, *, keeper: Keeper, kubeconfig: Path, log: Path) -> None:
+    def __init__(
+        self, config: ControllerConfig, *, keeper: Keeper, kubeconfig: Path, log: Path, inside: bool = False
+    ) -> None:
         self.config = config
         self.kubeconfig = kubeconfig
         self.log = log
@@ -38,11 +41,12 @@ class Controller:
         self._keeper = keeper
         self._process: Process | None = None
         self._paused = False
+        self._inside = inside
 
     @property
     def running(self) -> bool:
         """Whether its process runs; a paused one does."""
-        return self._process is not None and self._process.running
+        return self._inside or (self._process is not None and self._process.running)
 
     def tail(self, lines: int = 20) -> str:
         """The last lines of its log."""
@@ -72,6 +76,18 @@ class Controller:
         """End it with SIGTERM, as a roll-out of a new version of it would."""
         if self._process is not None:
             await self._process.stop()
+
+    def require_process(self, verb: str) -> None:
+        """Raise where it cannot be touched alone.
+
+        Raises:
+            UsageError: it is part of the control plane.
+        """
+        if self._inside:
+            raise UsageError(
+                f"{verb} of the builtin controller: here it is a part of the control plane and cannot be touched alone; "
+                "name another with --daemonset-controller='command: …', or run this test on the embedded cluster"
+            )
 
     async def kill(self) -> None:
         """End it with SIGKILL, as a power cut would."""
@@ -164,22 +180,27 @@ class ControllerUnderTest:
 
     def stop(self) -> Handle[None]:
         """End it with SIGTERM."""
+        self._controller.require_process("stop")
         return self._scope.handle(self._controller.stop, "stop of the controller")
 
     def kill(self) -> Handle[None]:
         """End it with SIGKILL."""
+        self._controller.require_process("kill")
         return self._scope.handle(self._controller.kill, "kill of the controller")
 
     def restart(self) -> Handle[None]:
         """Stop it, start it again, and wait until it is ready."""
+        self._controller.require_process("restart")
         return self._scope.handle(self._restart, "restart of the controller")
 
     def pause(self) -> Handle[None]:
         """Freeze it."""
+        self._controller.require_process("pause")
         return self._scope.handle(self._controller.pause, "pause of the controller")
 
     def resume(self) -> Handle[None]:
         """Let it go on."""
+        self._controller.require_process("resume")
         return self._scope.handle(self._controller.resume, "resumption of the controller")
 
     async def _restart(self) -> None:

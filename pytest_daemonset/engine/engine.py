@@ -12,7 +12,8 @@ import io
 import os
 import tarfile
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for_threads
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -87,6 +88,7 @@ class Engine:
         self._labels = {**own_labels(keeper.pid), "pytest-daemonset": group, **({KEEP: "true"} if keep else {})}
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="docker")
         self._made: dict[str, str] = {}
+        self._doing: set[Future[Any]] = set()
 
     @classmethod
     async def connect(cls, keeper: Keeper, group: str, *, keep: bool = False) -> Engine:
@@ -162,12 +164,12 @@ class Engine:
         Raises:
             ClusterError: the daemon refused, such as for want of address pools.
         """
-        self._keeper.started("network", name, engine=self.address)
-        await self._do(
-            f"making network {name}",
-            lambda: self._client.api.create_network(name, driver="bridge", labels=self._labels, check_duplicate=True),
-        )
-        self._note("network", name)
+
+        def make() -> None:
+            self._client.api.create_network(name, driver="bridge", labels=self._labels, check_duplicate=True)
+            self._note("network", name)
+
+        await self._making("network", name, f"making network {name}", make)
 
     async def connect_network(self, network: str, name: str, alias: str) -> None:
         """Put a container on the network."""
@@ -187,7 +189,6 @@ class Engine:
         Raises:
             ClusterError: the daemon refused; the container may be there, and is the keeper's.
         """
-        self._keeper.started("container", wanted.name, engine=self.address)
         api = self._client.api
 
         def make() -> None:
@@ -215,7 +216,7 @@ class Engine:
             if wanted.files:
                 api.put_archive(wanted.name, "/", _tar(wanted.files))
 
-        await self._do(f"making container {wanted.name} from {wanted.image}", make)
+        await self._making("container", wanted.name, f"making container {wanted.name} from {wanted.image}", make)
 
     async def start(self, name: str) -> None:
         """Start a container.
@@ -326,23 +327,36 @@ class Engine:
 
     async def close(self) -> None:
         """Remove everything that is left of ours (unless it is to be kept), containers first; then disconnect."""
+        # What was asked of the daemon is done even if nobody waits for it any more.
+        await asyncio.to_thread(wait_for_threads, list(self._doing), timeout=_PATIENCE)
         containers = [name for name, kind in self._made.items() if kind == "container"]
         networks = [name for name, kind in self._made.items() if kind == "network"]
         try:
             if self.keep:
                 for name in (*containers, *networks):
                     self._keeper.released(self._made[name], name)
-            else:
-                # What cannot be removed now stays told to the keeper, which tries again after us.
-                results = await asyncio.gather(*(self.remove(name) for name in containers), return_exceptions=True)
-                for name in networks:
-                    await self.remove(name)
-                for result in results:
-                    if isinstance(result, BaseException):
-                        raise result
+                return
+            # What cannot be removed now stays told to the keeper, which tries again after us.
+            results = await asyncio.gather(*(self.remove(name) for name in containers), return_exceptions=True)
+            for name in networks:
+                await self.remove(name)
+            for result in results:
+                if isinstance(result, BaseException):
+                    raise result
         finally:
             self._threads.shutdown(wait=False)
             await asyncio.to_thread(self._client.close)
+
+    async def _making(self, kind: str, name: str, what: str, make: Callable[[], None]) -> None:
+        from docker.errors import APIError
+
+        self._keeper.started(kind, name, engine=self.address)
+        try:
+            await self._do(what, make)
+        except ClusterError as error:
+            if isinstance(error.__cause__, APIError) and name not in self._made:
+                self._keeper.released(kind, name)  # refused: there is nothing
+            raise
 
     def _note(self, kind: str, name: str) -> None:
         self._made[name] = kind
@@ -352,8 +366,11 @@ class Engine:
         from docker.errors import DockerException
         from requests.exceptions import RequestException
 
+        doing = self._threads.submit(work)
+        self._doing.add(doing)
+        doing.add_done_callback(self._doing.discard)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            return await asyncio.wrap_future(doing)
         except RequestException as error:
             raise ClusterError(
                 f"{what}: the Docker daemon at {self.address} does not answer any more: {_said(error)}\n"

@@ -78,20 +78,23 @@ class ContainerNodes:
     """The provider of nodes in containers.
 
     Args:
-        client: is told the versions that the verbs wrote.
-        engine: where the containers are made.
         settings: of all agents.
+        engine: where the containers are made.
+
+    Attributes:
+        client: is told the versions that the verbs wrote; set before the first of them. Only `prepare` does without.
     """
 
     kind = "k3s"
     exclusive = True
     lifecycle = True
 
-    def __init__(self, client: Client, engine: Engine, settings: AgentSettings) -> None:
+    client: Client
+
+    def __init__(self, settings: AgentSettings, engine: Engine) -> None:
         self.capabilities = frozenset(
             ("join", *MACHINE_VERBS, *(() if settings.network_plugin else ("join_not_ready",)))
         )
-        self._client = client
         self._engine = engine
         self._settings = settings
         self._machines: dict[str, _Machine] = {}
@@ -201,7 +204,7 @@ class ContainerNodes:
         if spec.unschedulable:
             body["spec"] = {"unschedulable": True}
         if body != {"metadata": {}}:
-            await self._client.patch(NODES, spec.name, body)
+            await self.client.patch(NODES, spec.name, body)
 
     # -- the other verbs --
 
@@ -371,7 +374,7 @@ class ContainerNodes:
     async def clean_up(self) -> None:
         """See `NodeProvider.clean_up`: pod garbage collection would take a minute."""
         for name in sorted(self._left):
-            listed = await self._client.list(PODS, field_selector=f"spec.nodeName={name}")
+            listed = await self.client.list(PODS, field_selector=f"spec.nodeName={name}")
             for pod in listed["items"]:
                 with contextlib.suppress(_NotFound):
                     await self._delete(PODS, pod["metadata"]["name"], pod["metadata"]["namespace"], _FORCE)
@@ -400,7 +403,7 @@ class ContainerNodes:
         since: Mapping[str, datetime] | None = None,
     ) -> None:
         """Until a state is reached; an agent whose log says (since then) that it never will is told at once."""
-        watching = asyncio.ensure_future(until(self._client, _WATCHED, good, timeout))
+        watching = asyncio.ensure_future(until(self.client, _WATCHED, good, timeout))
         trouble: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         followers = [self._follow(name, when, trouble) for name, when in (since or {}).items()]
         try:
@@ -451,15 +454,15 @@ class ContainerNodes:
         def good(seen: Mapping[str, Mapping[str, Any]]) -> bool:
             return name not in seen[resource.kind]
 
-        if not await until(self._client, [(resource, namespace)], good, 60.0):
+        if not await until(self.client, [(resource, namespace)], good, 60.0):
             raise ClusterError(
                 f"{resource.kind} {name} was deleted and is still there after 60 s: a finalizer holds it"
             )
-        await self._client.wrote_until_now(resource, namespace)
+        await self.client.wrote_until_now(resource, namespace)
 
     async def _get(self, resource: Any, name: str, namespace: str | None = None) -> dict[str, Any] | None:
         try:
-            return await self._client.get(resource, name, namespace)
+            return await self.client.get(resource, name, namespace)
         except ApiError as error:
             if error.status != 404:
                 raise ClusterError(f"{resource.kind} {name} could not be read: {error}") from error
@@ -470,7 +473,7 @@ class ContainerNodes:
 
     async def _delete(self, resource: Any, name: str, namespace: str | None, options: Any) -> None:
         try:
-            await self._client.delete(resource, name, namespace, options=options)
+            await self.client.delete(resource, name, namespace, options=options)
         except ApiError as error:
             if error.status == 404:
                 raise _NotFound from error
@@ -478,7 +481,7 @@ class ContainerNodes:
 
     async def _patch(self, name: str, body: Mapping[str, Any]) -> None:
         try:
-            await self._client.patch(NODES, name, body)
+            await self.client.patch(NODES, name, body)
         except ApiError as error:
             if error.status == 404:
                 raise _NotFound from error

@@ -1,0 +1,1 @@
+"""k3s in containers: a server, and agents that really join and leave."""

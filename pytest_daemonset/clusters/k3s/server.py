@@ -1,0 +1,174 @@
+"""The k3s server: its configuration file, and the way to its API from here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+
+from pytest_daemonset.engine.engine import Container
+from pytest_daemonset.errors import ClusterError, UsageError
+from pytest_daemonset.kube.client import Client
+from pytest_daemonset.kube.config import Kubeconfig
+from pytest_daemonset.kube.errors import ApiError
+from pytest_daemonset.nodes import agent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_daemonset.clusters.k3s.settings import K3sConfig
+    from pytest_daemonset.engine.engine import Engine
+
+PORT: Final = 6443
+KUBECONFIG: Final = "/etc/rancher/k3s/k3s.yaml"
+NAME: Final = "server"
+ROOM: Final = {
+    # Full disks of build machines would evict the pods under test.
+    "eviction-hard": "imagefs.available<1%,nodefs.available<1%",
+    "eviction-minimum-reclaim": "imagefs.available=1%,nodefs.available=1%",
+}
+_PAUSE: Final = 0.15  # seconds between two looks at a server that starts; it has no way to tell us
+_GRACE: Final = ("node-monitor-grace-period=8s", "node-monitor-period=1s")
+
+
+def config(settings: K3sConfig, host: str, *, builtin: bool) -> dict[str, Any]:
+    """The server's configuration: lean, and quick where k3s is slow by default.
+
+    Arguments:
+        settings: what the user decided.
+        host: the machine on which its port is published.
+        builtin: whether its own DaemonSet loop runs. It is switched off by the name that every version knows; a loop
+            that a version does not know would end the process, so no other is named.
+    """
+    manager = ["kube-api-qps=200", "kube-api-burst=400"]
+    if settings.fast_not_ready:
+        manager += _GRACE
+    if not builtin:
+        manager.append("controllers=*,tokencleaner,-daemonset")
+    wanted: dict[str, Any] = {
+        "disable": list(settings.disable),
+        "disable-helm-controller": True,
+        "disable-network-policy": True,
+        "flannel-backend": "host-gw" if settings.network_plugin else "none",
+        "tls-san": [NAME, host],
+        "kube-controller-manager-arg": manager,
+        "kube-scheduler-arg": ["kube-api-qps=200", "kube-api-burst=400"],
+    }
+    if settings.server_node and not settings.virtual:
+        wanted["node-name"] = NAME
+        wanted["kubelet-arg"] = [f"{key}={value}" for key, value in kubelet(settings).items()]
+    else:
+        wanted["disable-agent"] = True
+    for key, value in settings.server.items():
+        wanted[key] = [*wanted[key], *value] if isinstance(wanted.get(key), list) and isinstance(value, list) else value
+    return wanted
+
+
+def kubelet(settings: K3sConfig) -> dict[str, str]:
+    """The arguments of every kubelet."""
+    return {**ROOM, **({"node-status-update-frequency": "2s"} if settings.fast_not_ready else {})}
+
+
+def container(
+    name: str, network: str, token: str, settings: K3sConfig, files: Mapping[str, bytes], host: str, *, builtin: bool
+) -> Container:
+    """The server's container; without a kubelet it needs no privileges."""
+    written = json.dumps(config(settings, host, builtin=builtin), indent=1).encode()
+    return Container(
+        name,
+        settings.full_image,
+        ["server"],
+        hostname=NAME,
+        network=network,
+        files={**files, agent.CONFIG: written},
+        env={"K3S_TOKEN": token, **settings.env},
+        ports=[PORT],
+        privileged=settings.privileged and settings.server_node and not settings.virtual,
+        tmpfs=("/run", "/var/run"),
+    )
+
+
+async def reach(engine: Engine, name: str, network: str, timeout: float) -> tuple[Kubeconfig, dict[str, Any]]:
+    """Wait until the server answers, and find out under which of its addresses it does.
+
+    Arguments:
+        engine: where it runs.
+        name: its container.
+        network: the network that it is on.
+        timeout: seconds.
+
+    Returns:
+        How to reach it, and the same as the content of a kubeconfig file.
+
+    Raises:
+        ClusterError: it ended, or was not ready in time; its last lines are in the text.
+    """
+    tried: dict[str, str] = {}
+    try:
+        return await asyncio.wait_for(_reach(engine, name, network, tried), timeout)
+    except asyncio.TimeoutError:
+        addresses = "; ".join(f"{where}: {what}" for where, what in tried.items()) or "it wrote no kubeconfig"
+        raise ClusterError(
+            f"the k3s server was not ready within {timeout:g} s ({addresses}); its last lines:\n{await engine.tail(name)}"
+        ) from None
+
+
+async def _reach(engine: Engine, name: str, network: str, tried: dict[str, str]) -> tuple[Kubeconfig, dict[str, Any]]:
+    import yaml
+
+    while True:
+        state = await engine.inspect(name)
+        if not state["State"]["Running"]:
+            raise ClusterError(
+                f"the k3s server ended with {state['State']['ExitCode']}; its last lines:\n{await engine.tail(name)}"
+            )
+        text = await engine.read(name, KUBECONFIG)
+        content: Any = None
+        with contextlib.suppress(yaml.YAMLError):  # it is written in place: half of it is what one may see
+            content = yaml.safe_load(text) if text else None
+        if isinstance(content, dict):
+            with contextlib.suppress(UsageError):  # likewise
+                found = Kubeconfig.parse(content)
+                answers = await asyncio.gather(*(_ready(found, one) for one in _addresses(state, network, engine.host)))
+                for address, said in answers:
+                    tried[address] = said
+                    if not said:
+                        return replace(found, server=address), _named(content, name, address)
+        await asyncio.sleep(_PAUSE)
+
+
+def _addresses(state: Mapping[str, Any], network: str, host: str) -> list[str]:
+    """The published port; and the container's own address, which is the one that works from inside of a container."""
+    published = (state["NetworkSettings"]["Ports"] or {}).get(f"{PORT}/tcp") or []
+    own = (state["NetworkSettings"]["Networks"].get(network) or {}).get("IPAddress")
+    found = [f"https://{host}:{row['HostPort']}" for row in published]
+    return list(dict.fromkeys([*found, *([f"https://{own}:{PORT}"] if own else [])]))
+
+
+async def _ready(found: Kubeconfig, address: str) -> tuple[str, str]:
+    """An address, and why it does not work; empty if it does."""
+    async with Client(replace(found, server=address)) as client:
+        try:
+            async with client._open().get(f"{address}/readyz", timeout=aiohttp.ClientTimeout(total=3)) as answer:
+                return address, "" if answer.status == 200 else f"{answer.status} {(await answer.text())[:100]}"
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ApiError) as error:
+            return address, str(error) or type(error).__name__
+
+
+def _named(content: Mapping[str, Any], name: str, address: str) -> dict[str, Any]:
+    """The same kubeconfig with our address, and a name that tells clusters apart where k3s calls everything default."""
+    cluster = {**content["clusters"][0]["cluster"], "server": address}
+    user = content["users"][0]["user"]
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": cluster}],
+        "users": [{"name": name, "user": user}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "current-context": name,
+        "preferences": {},
+    }
