@@ -28,5 +28,6 @@ def rig(
     from pytest_daemonset.conformance.rig import Rig
 
     rig = Rig(_daemonset_running, _daemonset_scope, _daemonset_nodes, _daemonset_daemonsets, _daemonset_namespace)
+    rig.workers(1)  # on a cluster without any node, most rows would hold without proving anything
     yield rig
     rig.close()

@@ -127,7 +127,7 @@ class KeepsAllHistory(Controller):
 class DeletesLiveRevisions(Controller):
     """Deletes revisions beyond the limit although pods still carry them."""
 
-    name, rows = "deletes-live-revisions", ("REV-08", "REV-03")
+    name, rows = "deletes-live-revisions", ("REV-08",)
 
     async def clean_up(self, daemonset: Json, history: History, owned: Pods) -> None:
         await super().clean_up(daemonset, history, [])
