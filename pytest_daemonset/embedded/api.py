@@ -16,7 +16,9 @@ import orjson
 
 from pytest_daemonset.embedded import statuses
 from pytest_daemonset.embedded.calls import Answer, Call, Caller, Served
+from pytest_daemonset.embedded.kinds import MIRRORED
 from pytest_daemonset.embedded.lists import parse_labels
+from pytest_daemonset.embedded.mirrors import Mirror
 from pytest_daemonset.embedded.store import Change, Entry, Store, Table
 from pytest_daemonset.embedded.writes import Writes
 
@@ -48,13 +50,25 @@ class Subscription:
     """
 
     def __init__(self, tables: Mapping[str, Table]) -> None:
-        self._tables = tables
+        self._tables: dict[str, Table] = {}
         self._pending: deque[tuple[str, Change]] = deque()
         self._ready = asyncio.Event()
         self._closed = False
-        self._watchers = {name: self._watcher(name) for name in tables}
+        self.on_close: Callable[[], None] | None = None
+        self._watchers: dict[str, Callable[[Change], None]] = {}
         for name, table in tables.items():
-            table.watchers.add(self._watchers[name])
+            self.add(name, table)
+
+    def add(self, name: str, table: Table) -> None:
+        """Hear of one more resource."""
+        self._tables[name] = table
+        self._watchers[name] = self._watcher(name)
+        table.watchers.add(self._watchers[name])
+
+    def drop(self, name: str) -> None:
+        """Hear no more of a resource, but for what is waiting to be read."""
+        if name in self._tables:
+            self._tables.pop(name).watchers.discard(self._watchers.pop(name))
 
     def _watcher(self, name: str) -> Callable[[Change], None]:
         def take(change: Change) -> None:
@@ -80,8 +94,10 @@ class Subscription:
         self._closed = True
         self._pending.clear()
         self._ready.set()
-        for name, table in self._tables.items():
-            table.watchers.discard(self._watchers[name])
+        for name in tuple(self._tables):
+            self.drop(name)
+        if self.on_close is not None:
+            self.on_close()
 
     def __enter__(self) -> Self:
         return self
@@ -109,13 +125,64 @@ class Api:
         self.audit = audit
         self.now = now
         self.served: dict[str, Served] = {}
+        self.on_served: list[Callable[[], None]] = []
+        self.on_withdrawn: list[Callable[[str], None]] = []
+        self._ring = ring
+        self._open_ended: set[Subscription] = set()
+        self._kinds: dict[tuple[str, str], Served] = {}
         for kind in kinds:
-            known = kind.field_labels({"metadata": {}})
-            table = Table(kind.api_version, kind.kind, ring, [label for label in INDEXED if label in known])
-            served = Served(kind, table)
-            self.store.add_table(served.name, table)
-            self.served[served.name] = served
+            self.serve(kind)
+        for name, kind, forth, back in MIRRORED:
+            if name in self.served:
+                self.mirror(Mirror(self.served[name], kind, forth, back))
         self._writes = Writes(self.store, self.served, now)
+
+    # what is served
+
+    def serve(self, kind: Kind) -> Served:
+        """Serve one more kind, from now on."""
+        known = kind.field_labels({"metadata": {}})
+        table = Table(kind.api_version, kind.kind, self._ring, [label for label in INDEXED if label in known])
+        table.compacted = self.store.rv
+        served = self._kinds[kind.group, kind.kind] = self._add(Served(kind, table))
+        for subscription in self._open_ended:
+            subscription.add(served.name, table)
+        return served
+
+    def mirror(self, mirror: Mirror) -> Served:
+        """Serve a kind in one more version."""
+        return self._add(Served(mirror.kind, mirror.table, mirror))
+
+    def _add(self, served: Served) -> Served:
+        self.store.add_table(served.name, served.table)
+        self.served[served.name] = served
+        for told in self.on_served:
+            told()
+        return served
+
+    def withdraw(self, name: str) -> None:
+        """Serve a resource no more; its watches end."""
+        gone = self.served.pop(name)
+        self.store.drop_table(name)
+        if gone.mirror is None:
+            del self._kinds[gone.kind.group, gone.kind.kind]
+        else:
+            gone.mirror.close()
+        for subscription in self._open_ended:
+            subscription.drop(name)
+        for ended in self.on_withdrawn:
+            ended(name)
+        for told in self.on_served:
+            told()
+
+    @property
+    def kept(self) -> list[Served]:
+        """What is kept: all that is served, but each kind in one version only."""
+        return [served for served in self.served.values() if served.mirror is None]
+
+    def find(self, group: str, kind: str) -> Served | None:
+        """The kept resource of a kind, in whatever version."""
+        return self._kinds.get((group, kind))
 
     # reading
 
@@ -137,9 +204,16 @@ class Api:
         ]
 
     def subscribe(self, *resources: str) -> Subscription:
-        """Hear of every change of these resources (of all, if none is named) until the subscription is closed."""
-        names = resources or tuple(self.served)
-        return Subscription({name: self.served[name].table for name in names})
+        """Hear of every change of these resources until the subscription is closed.
+
+        If none is named: of all that are kept, also of those that are served only later.
+        """
+        if resources:
+            return Subscription({name: self.served[name].table for name in resources})
+        subscription = Subscription({each.name: each.table for each in self.kept})
+        self._open_ended.add(subscription)
+        subscription.on_close = lambda: self._open_ended.discard(subscription)
+        return subscription
 
     # writing, for the loops: as HTTP requests would, audit line included
 
@@ -215,6 +289,8 @@ class Api:
         Raises:
             StatusError: it was refused (and logged).
         """
+        if call.served.mirror is not None:
+            call.served.mirror.activate()
         answer = Answer()
         code, status = 500, _INTERNAL.status
         try:

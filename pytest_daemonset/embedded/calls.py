@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from pytest_daemonset.embedded.apply.shapes import Node
     from pytest_daemonset.embedded.kinds.kind import Kind
+    from pytest_daemonset.embedded.mirrors import Mirror
     from pytest_daemonset.embedded.store import Change, Entry, Table
 
 Object = dict[str, Any]
@@ -36,15 +37,34 @@ class Caller:
 
 @dataclass(frozen=True)
 class Served:
-    """A kind and the table in which its objects are kept. `name` is the resource: `pods`, `daemonsets.apps`."""
+    """A kind and the table in which its objects are kept. `name` is the resource: `pods`, `daemonsets.apps`.
+
+    Args:
+        mirror: where it is only another version of a kind that is kept.
+    """
 
     kind: Kind
     table: Table
+    mirror: Mirror | None = None
+
+    @cached_property
+    def name(self) -> str:
+        """The resource, with its group: unique in the server. A second version says which it is: `nodeagents.v1beta1.example.com`."""
+        kind, source = self.kind, self.source.kind
+        if self.mirror is not None and (kind.group, kind.plural) == (source.group, source.plural):
+            return f"{kind.plural}.{kind.version}.{kind.group}"
+        return f"{kind.plural}.{kind.group}" if kind.group else kind.plural
 
     @property
-    def name(self) -> str:
-        """The resource, with its group: unique in the server."""
-        return f"{self.kind.plural}.{self.kind.group}" if self.kind.group else self.kind.plural
+    def source(self) -> Served:
+        """What is kept: itself, or the version that it mirrors."""
+        return self if self.mirror is None else self.mirror.source
+
+    def seen(self, change: Change) -> Entry:
+        """What a change of what is kept made of the object, in this version."""
+        if self.mirror is None:
+            return change.entry
+        return next(each.entry for each in change.mirrored or () if each.entry.table is self.table)
 
     @cached_property
     def merge_keys(self) -> Mapping[tuple[str, ...], str]:

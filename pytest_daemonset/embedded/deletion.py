@@ -59,12 +59,12 @@ def delete(writes: Writes, call: Call, answer: Answer, entry: Entry, options: Ob
     if (stays or graceful) and obj != before and not dry_run:
         change = writes.keep(call.served, obj)
         answer.changes.append(change)
-        entry = change.entry
+        entry = call.served.seen(change)
     if stays or grace_left:
         answer.entry, answer.body = entry, entry.encoded
         return
     if not dry_run:
-        entry = writes.remove(call, answer, entry).entry
+        entry = call.served.seen(writes.remove(call, answer, entry))
     _answer(call, answer, entry, entry.encoded)
 
 

@@ -61,7 +61,6 @@ UNIMITATED = (
     )
     | _known("apps", "deployments replicasets statefulsets")
     | _known("coordination.k8s.io", "leasecandidates")
-    | _known("events.k8s.io", "events")
     | _known("policy", "poddisruptionbudgets")
 )
 """Resources that Kubernetes has by default and that are not imitated, in groups of which something is served."""
@@ -76,7 +75,6 @@ _UNIMITATED_GROUPS = frozenset(
         "certificates.k8s.io",
         "coordination.k8s.io",
         "discovery.k8s.io",
-        "events.k8s.io",
         "flowcontrol.apiserver.k8s.io",
         "networking.k8s.io",
         "node.k8s.io",

@@ -60,10 +60,16 @@ class Http:
         self._tokens = tokens
         self._watches = watches
         self._authorizer = authorizer
-        self._paths = Paths(api.served)
-        self._discovery = discovery.Discovery(api.served)
-        self._openapi = OpenApi(self._discovery.kinds)
+        self._learn()
+        api.on_served.append(self._learn)
+        api.on_withdrawn.append(watches.end)
         self.unimitated: Counter[str] = Counter()
+
+    def _learn(self) -> None:
+        """What is served has changed."""
+        self._paths = Paths(self._api.served)
+        self._discovery = discovery.Discovery(self._api.served)
+        self._openapi = OpenApi(self._discovery.kinds)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request, whatever it is: a Status is the worst that it gets."""
@@ -152,6 +158,8 @@ class Http:
 
     async def _resource(self, request: web.BaseRequest, caller: Caller, target: Target) -> web.StreamResponse:
         assert target.served is not None  # noqa: S101 - told apart in _route
+        if target.served.mirror is not None:
+            target.served.mirror.activate()
         kind, method = target.served.kind, "GET" if request.method == "HEAD" else request.method
         if target.subresource and target.subresource not in kind.subresources:
             if (target.group, f"{target.plural}/{target.subresource}") in discovery.UNIMITATED:

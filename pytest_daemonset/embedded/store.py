@@ -68,6 +68,15 @@ class Entry:
         self.uid: str = metadata.get("uid", "")
         self.deleting = "deletionTimestamp" in metadata
 
+    def seen_in(self, table: Table) -> Entry:
+        """The same object at the same moment in a table of another version; the bytes are shared."""
+        seen = Entry.__new__(Entry)
+        for name in self.__slots__:
+            setattr(seen, name, getattr(self, name))
+        seen.table = table
+        seen.message = None
+        return seen
+
     @property
     def object(self) -> Object:
         """The object as a dict of one's own, `kind` and `apiVersion` first. Decoded anew each time: ask once."""
@@ -81,9 +90,12 @@ class Entry:
 
 
 class Change:
-    """One event: what became of one object. `previous` is None where it was ADDED; `writer` is who did it, if that was said."""
+    """One event: what became of one object.
 
-    __slots__ = ("entry", "previous", "rv", "type", "writer")
+    `previous` is None where it was ADDED; `writer` is who did it, if that was said; `mirrored` is the same event in other versions.
+    """
+
+    __slots__ = ("entry", "mirrored", "previous", "rv", "type", "writer")
 
     def __init__(
         self, rv: int, type_: str, entry: Entry, previous: Entry | None, writer: tuple[str, str] | None = None
@@ -93,6 +105,7 @@ class Change:
         self.entry = entry
         self.previous = previous
         self.writer = writer
+        self.mirrored: list[Change] | None = None
 
     @property
     def object(self) -> Object:
@@ -123,6 +136,7 @@ class Table:
         self.ring_size = ring
         self.compacted = 0
         self.watchers: set[Watcher] = set()
+        self.mirrors: list[Callable[[Change], Change]] = []
 
     def select(self, namespace: str = "", fields: Mapping[str, str] = _NOTHING) -> Iterable[Entry]:
         """The smallest set of entries, by the indexes, that holds all of a namespace ("" for all) with these field labels."""
@@ -234,6 +248,10 @@ class Store:
         self.tables: dict[str, Table] = {}
         self.on_change: list[Callable[[], None]] = []
 
+    def drop_table(self, name: str) -> None:
+        """Serve a kind no more."""
+        del self.tables[name]
+
     def add_table(self, name: str, table: Table) -> Table:
         """Serve one more kind, under a name that is unique (its resource, such as `daemonsets.apps`)."""
         self.tables[name] = table
@@ -257,6 +275,8 @@ class Store:
         previous = table.put(entry)
         change = Change(self.rv, ADDED if previous is None else MODIFIED, entry, previous, writer)
         table.remember(change)
+        if table.mirrors:
+            change.mirrored = [follow(change) for follow in table.mirrors]
         return change
 
     def remove(self, table: Table, key: Key) -> Change:
@@ -266,11 +286,16 @@ class Store:
         last = Entry(table, previous.object, self.rv, previous.labels, previous.fields)
         change = Change(self.rv, DELETED, last, previous)
         table.remember(change)
+        if table.mirrors:
+            change.mirrored = [follow(change) for follow in table.mirrors]
         return change
 
     def publish(self, table: Table, change: Change) -> None:
         """Tell every watcher of the table, in the order of the resourceVersions."""
         for watcher in tuple(table.watchers):
             watcher(change)
+        for seen in change.mirrored or ():
+            for watcher in tuple(seen.entry.table.watchers):
+                watcher(seen)
         for told in self.on_change:
             told()

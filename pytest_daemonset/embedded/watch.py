@@ -76,6 +76,12 @@ class Fanout:
         self.table = table
         table.watchers.add(self._tell)
 
+    def close(self) -> None:
+        """End all watches, and listen no more."""
+        self.table.watchers.discard(self._tell)
+        for watch in tuple(self.watches):
+            watch.close()
+
     def _tell(self, change: Change) -> None:
         if not self.watches:
             return
@@ -217,7 +223,7 @@ class Watches:
         self._store = store
         self._interval = bookmark_interval
         self._buffer = buffer
-        self._fanouts = {name: Fanout(table) for name, table in store.tables.items()}
+        self._fanouts: dict[str, Fanout] = {}
         self._due: asyncio.TimerHandle | None = None
         store.on_change.append(self._changed)
 
@@ -225,9 +231,20 @@ class Watches:
         """End all watches."""
         if self._due is not None:
             self._due.cancel()
-        for fanout in self._fanouts.values():
-            for watch in tuple(fanout.watches):
-                watch.close()
+        for name in tuple(self._fanouts):
+            self.end(name)
+
+    def end(self, name: str) -> None:
+        """End the watches of one resource, which is served no more."""
+        fanout = self._fanouts.pop(name, None)
+        if fanout is not None:
+            fanout.close()
+
+    def _fanout(self, served: Served) -> Fanout:
+        fanout = self._fanouts.get(served.name)
+        if fanout is None:
+            fanout = self._fanouts[served.name] = Fanout(served.table)
+        return fanout
 
     def _changed(self) -> None:
         if self._due is None:
@@ -252,7 +269,7 @@ class Watches:
         self._check(query, initial)
         rv = lists.resource_version(query.get("resourceVersion", ""), of_list=False)
         chosen = lists.selector(served, namespace, query)
-        watch = Watch(self._fanouts[served.name], chosen, bookmarks, self._buffer, framing)
+        watch = Watch(self._fanout(served), chosen, bookmarks, self._buffer, framing)
         if initial in _TRUE:
             if rv > self._store.rv:
                 raise statuses.too_new(rv, self._store.rv)

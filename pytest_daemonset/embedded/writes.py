@@ -75,6 +75,8 @@ class Writes:
     def keep(self, served: Served, obj: Object, writer: tuple[str, str] | None = None) -> Change:
         """Store an object as its newest state. The caller adds the change to its answer."""
         labels = obj["metadata"].get("labels") or {}
+        if served.mirror is not None:
+            obj, served = served.mirror.stored(obj), served.source
         return self.store.put(served.table, obj, labels, served.kind.field_labels(obj), writer)
 
     def find(self, call: Call) -> Entry:
@@ -90,9 +92,9 @@ class Writes:
 
     def remove(self, call: Call, answer: Answer, entry: Entry) -> Change:
         """Take an object out of the store."""
-        change = self.store.remove(call.served.table, entry.key)
+        change = self.store.remove(call.served.source.table, entry.key)
         answer.changes.append(change)
-        answer.entry = change.entry
+        answer.entry = call.served.seen(change)
         return change
 
     # create
@@ -321,8 +323,8 @@ class Writes:
         """Keep the object and answer it."""
         change = self.keep(call.served, obj, (call.manager, call.subresource))
         answer.changes.append(change)
-        answer.entry = change.entry
-        answer.body = change.entry.encoded
+        answer.entry = call.served.seen(change)
+        answer.body = answer.entry.encoded
 
     # delete
 

@@ -26,11 +26,7 @@ LOOPS = ("garbage", "namespaces", "binder", "pod-gc", "service-accounts")
 RUNNING = {"garbage": ("garbage", "namespaces")}
 
 # Steps that are known to differ, each with its reason. One that agrees again fails the test: then it leaves this list.
-EXCEPTIONS: dict[str, dict[str, str]] = {
-    "revisions": {
-        "event-new-api": "events.k8s.io is not served: 501, and counted",
-    },
-}
+EXCEPTIONS: dict[str, dict[str, str]] = {}
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from pytest_daemonset.embedded.kinds.configmap import CONFIGMAP
 from pytest_daemonset.embedded.kinds.controllerrevision import CONTROLLER_REVISION
 from pytest_daemonset.embedded.kinds.daemonset import DAEMON_SET
 from pytest_daemonset.embedded.kinds.event import EVENT
+from pytest_daemonset.embedded.kinds.eventsevent import EVENTS_EVENT, from_core, to_core
 from pytest_daemonset.embedded.kinds.fielderrors import AdmissionError, DecodeError, FieldError
 from pytest_daemonset.embedded.kinds.kind import Kind
 from pytest_daemonset.embedded.kinds.lease import LEASE
@@ -26,4 +27,7 @@ ALL_KINDS = (
     LEASE,
 )
 
-__all__ = ["ALL_KINDS", "AdmissionError", "DecodeError", "FieldError", "Kind"]
+MIRRORED = (("events", EVENTS_EVENT, from_core, to_core),)
+"""Kinds that show what is kept as another kind: the resource that is kept, the kind, and the conversions forth and back."""
+
+__all__ = ["ALL_KINDS", "MIRRORED", "AdmissionError", "DecodeError", "FieldError", "Kind"]

@@ -30,7 +30,7 @@ _IGNORED = frozenset({"events"})
 async def collect(api: Api, _settings: Settings) -> None:
     """Collect garbage until cancelled."""
     collector = Collector(api)
-    with api.subscribe(*(name for name in api.served if name not in _IGNORED)) as changes:
+    with api.subscribe() as changes:
         collector.start()
         collector.work()
         async for resource, change in changes:
@@ -47,19 +47,18 @@ class Collector:
         self._api = api
         self._graph = Ownership()
         self._todo: deque[str] = deque()
-        self._kinds = {
-            (served.kind.group, served.kind.kind): (name, served.kind.namespaced) for name, served in api.served.items()
-        }
 
     def start(self) -> None:
         """Learn what is there already."""
-        for resource in self._api.served:
-            if resource not in _IGNORED:
-                for obj in self._api.list(resource):
-                    self._put(known(resource, obj))
+        for served in self._api.kept:
+            if served.name not in _IGNORED:
+                for obj in self._api.list(served.name):
+                    self._put(known(served.name, obj))
 
     def see(self, resource: str, change: Change) -> None:
         """Learn of one change, and remember what it makes necessary."""
+        if resource in _IGNORED:
+            return
         if change.type == DELETED:
             gone = self._graph.remove(change.entry.uid)
             if gone is not None:
@@ -119,6 +118,16 @@ class Collector:
         self._api.patch(GARBAGE, item.resource, item.namespace, item.name, patch)
 
     def _drop_owners(self, item: Known, uids: list[str]) -> None:
+        if self._api.served[item.resource].kind.schema is not None:
+            # custom resources take no strategic patches
+            obj = self._live(item)
+            if obj is None:
+                return
+            left = [each for each in obj["metadata"].get("ownerReferences", ()) if each["uid"] not in uids]
+            version = obj["metadata"]["resourceVersion"]
+            merge = {"metadata": {"resourceVersion": version, "ownerReferences": left or None}}
+            self._api.patch(GARBAGE, item.resource, item.namespace, item.name, merge)
+            return
         references = [{"$patch": "delete", "uid": uid} for uid in uids]
         patch = {"metadata": {"uid": item.uid, "ownerReferences": references}}
         self._api.patch(GARBAGE, item.resource, item.namespace, item.name, patch, _STRATEGIC)
@@ -159,16 +168,18 @@ class Collector:
 
         What cannot be resolved (a kind that is not served, a namespaced owner of a cluster-wide object) is never absent.
         """
-        served = self._kinds.get((owner.api_version.rpartition("/")[0], owner.kind))
+        served = self._api.find(owner.api_version.rpartition("/")[0], owner.kind)
         if served is None:
             return False
-        resource, namespaced = served
+        namespaced = served.kind.namespaced
         if namespaced and not item.namespace:
             return False
         # Asked of the store, not of the graph: the owner's event may be on its way.
-        entry = self._api.served[resource].table.entries.get((item.namespace if namespaced else "", owner.name))
+        entry = served.table.entries.get((item.namespace if namespaced else "", owner.name))
         return entry is None or entry.uid != owner.uid
 
     def _live(self, item: Known) -> Object | None:
+        if item.resource not in self._api.served:
+            return None  # its kind is served no more, and so it is gone
         obj = self._api.get(item.resource, item.namespace, item.name)
         return obj if obj is not None and obj["metadata"]["uid"] == item.uid else None

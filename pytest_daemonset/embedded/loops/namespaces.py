@@ -16,6 +16,7 @@ from pytest_daemonset.embedded.store import DELETED
 
 if TYPE_CHECKING:
     from pytest_daemonset.embedded.api import Api
+    from pytest_daemonset.embedded.calls import Served
     from pytest_daemonset.embedded.settings import Settings
     from pytest_daemonset.embedded.store import Change
 
@@ -47,7 +48,6 @@ class Emptier:
     def __init__(self, api: Api, delay: float) -> None:
         self._api = api
         self._delay = delay
-        self._namespaced = [each for each in api.served.values() if each.kind.namespaced]
         self._due: dict[str, float] = {}
         self._emptied: set[str] = set()
 
@@ -76,13 +76,16 @@ class Emptier:
         for namespace in [name for name, due in self._due.items() if due <= now]:
             del self._due[namespace]
             self._emptied.add(namespace)
-            for served in self._namespaced:
+            for served in self._namespaced():
                 if served.table.namespaces.get(namespace):
                     self._api.write(Call(NAMESPACES, "deletecollection", served, namespace, body=_OPTIONS))
             self._release(namespace)
 
+    def _namespaced(self) -> list[Served]:
+        return [each for each in self._api.kept if each.kind.namespaced]
+
     def _release(self, namespace: str) -> None:
-        if any(served.table.namespaces.get(namespace) for served in self._namespaced):
+        if any(served.table.namespaces.get(namespace) for served in self._namespaced()):
             return
         obj = self._api.get("namespaces", "", namespace)
         if obj is None or FINALIZER not in obj["spec"].get("finalizers", ()):
