@@ -181,7 +181,7 @@ class Rig:
         where = namespace or self.namespace
         self.do(lambda: self._running.cluster.client.delete(resource, name, where))
 
-    def list(self, resource: Resource, namespace: str | None = None) -> list[Object]:
+    def objects(self, resource: Resource, namespace: str | None = None) -> list[Object]:
         """Read the objects of a namespace, by default the row's."""
         where = namespace or self.namespace
         found = self.do(lambda: self._running.cluster.client.list(resource, where))

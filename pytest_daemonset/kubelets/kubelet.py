@@ -113,9 +113,13 @@ class Kubelet:
         agent = LIFECYCLE if lifecycle else KUBELET
         uid = pod["metadata"]["uid"]
         try:
-            self.pods[uid] = views.trimmed(
+            answer = views.trimmed(
                 await self._api.request("PATCH", pod_path(pod) + "/status", patch, kind=STRATEGIC, agent=agent)
             )
+            known = self.pods.get(uid)
+            # The watch may have told of a later change, such as a deletion, before the answer came.
+            if known is None or _version(answer) >= _version(known):
+                self.pods[uid] = answer
         except ApiError as error:
             if error.status not in (404, 409):
                 raise

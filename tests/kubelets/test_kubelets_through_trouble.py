@@ -154,7 +154,7 @@ def test_what_the_watch_tells_late_of_a_removed_pod_is_not_acted_upon() -> None:
         await fleet.machines["n1"].kubelet.quiet()
         assert api.writes == before
         fleet._gone("a")
-        api.stored["a2"] = pod("a2", 102)
+        api.stored["a2"] = pod("a2", 90)
         fleet._saw(api.stored["a2"])
         await fleet.machines["n1"].kubelet.quiet()
         assert api.writes[-1] == ("PATCH", "a2/status")
@@ -176,5 +176,29 @@ def test_a_pod_that_ends_while_all_are_read_is_not_brought_back_by_that() -> Non
         api.request = slow  # type: ignore[method-assign]
         await fleet.refresh()
         assert fleet.machines["n1"].kubelet.pods == {}
+
+    run(work)
+
+
+def test_the_late_answer_to_a_write_does_not_undo_a_deletion_that_the_watch_told_meanwhile() -> None:
+    async def work() -> None:
+        api = ScriptedApi()
+        api.lists = [listed(5)]
+        fleet = await played(api)
+        answered = api.request
+        ending = pod("a", 101, deletionTimestamp="2026-01-01T00:00:00Z")
+
+        async def overtaken(*arguments: Any, **more: Any) -> Object:
+            answer = await answered(*arguments, **more)
+            if len(api.writes) == 1:
+                api.stored["a"] = {**ending, "status": answer["status"]}
+                fleet._saw(api.stored["a"])
+            return {**answer, "metadata": {**answer["metadata"], "resourceVersion": str(98 + 2 * len(api.writes))}}
+
+        api.request = overtaken  # type: ignore[method-assign]
+        api.stored["a"] = pod("a", 90)
+        fleet._saw(api.stored["a"])
+        await fleet.machines["n1"].kubelet.quiet()
+        assert [verb for verb, _ in api.writes] == ["PATCH", "PATCH", "DELETE"]
 
     run(work)
