@@ -125,6 +125,10 @@ class Guard:
             tracker.detach(judge)
         return found
 
+    def told(self, error: BaseException) -> bool:
+        """Whether this very error is how it told its finding."""
+        return any(error is told for told in self._told)
+
     def _enter(self, how: str) -> None:
         __tracebackhide__ = True
         if self._entered:
@@ -238,7 +242,7 @@ class Guard:
             return
         if error is None:
             raise found.with_traceback(None)
-        if any(error is told for told in self._told) or isinstance(found, _GuardedNothing):
+        if self.told(error) or isinstance(found, _GuardedNothing):
             return
         add_note(error, f"Also, {self.what}: {type(found).__name__}: {found}")
 

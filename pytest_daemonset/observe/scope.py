@@ -34,6 +34,9 @@ class Guarding(Protocol):
     async def finish(self) -> DaemonSetTestError | None:
         """End it if it still runs; tell what it found and has not told yet. Called once, in the portal's loop."""
 
+    def told(self, error: BaseException) -> bool:
+        """Whether this very error is how it told its finding."""
+
 
 class Scope:
     """What one test asked for: its handles and its guards.
@@ -83,13 +86,14 @@ class Scope:
             if operation is not None and not operation.outcome.done():
                 operation.fail(error())
 
-    def verify(self, *, body_failed: bool = False) -> None:
+    def verify(self, *, body_failed: bool = False, beside: BaseException | None = None) -> None:
         """End every operation, check every guard a last time, and tell what was forgotten up to now.
 
         Fixtures may go on asking, until `close`.
 
         Args:
             body_failed: the test has failed already: what it did not come to await is then no mistake.
+            beside: the error that it failed with; a guard that told its finding by it does not tell it again.
 
         Raises:
             DaemonSetTestError: the worst of what was found (a guard's finding before a forgotten handle), with
@@ -99,7 +103,7 @@ class Scope:
         for guard in self._guards:
             if guard.entered:
                 error = self.portal.call(guard.finish, f"last check of {guard.what}", despite_poison=True)
-                if error is not None:
+                if error is not None and not (beside is not None and guard.told(beside)):
                     found.append(error)
         found += self._stop()
         if not body_failed:
@@ -114,7 +118,7 @@ class Scope:
     def verify_beside(self, error: BaseException) -> None:
         """Like `verify`, for a test that has failed: that failure stays, and what is found is noted beside it."""
         try:
-            self.verify(body_failed=True)
+            self.verify(body_failed=True, beside=error)
         except DaemonSetTestError as found:
             add_note(error, f"Also: {type(found).__name__}: {found}")
 
