@@ -132,14 +132,14 @@ class ContainerNodes:
 
     async def _join(self, specs: Sequence[NodeSpec], *, same_identity: bool) -> Mapping[str, str]:
         names = [spec.name for spec in specs]
+        fresh = [spec for spec in specs if spec.name not in self._machines]
+        await asyncio.gather(*(self._free_name(spec.name) for spec in fresh))
         try:
-            fresh = [spec for spec in specs if spec.name not in self._machines]
-            await asyncio.gather(*(self._free_name(spec.name) for spec in fresh))
             await asyncio.gather(*(self._make(spec, same_identity=same_identity) for spec in fresh))
             uids = await self._joined(specs)
             await asyncio.gather(*(self._finish(spec) for spec in specs))
         except BaseException:
-            await asyncio.shield(self._remove(names))
+            await asyncio.shield(self._remove([name for name in names if name in self._machines]))
             raise
         self._left -= set(names)
         return uids
