@@ -85,16 +85,7 @@ _UNIMITATED_GROUPS = frozenset(
         "storage.k8s.io",
     }
 )
-_UNIMITATED_PATHS = (
-    "/metrics",
-    "/logs",
-    "/.well-known",
-    "/debug",
-    "/configz",
-    "/flagz",
-    "/statusz",
-    "/apis/authentication.k8s.io/v1/tokenreviews",
-)
+_UNIMITATED_PATHS = ("/metrics", "/logs", "/.well-known", "/debug", "/configz", "/flagz", "/statusz")
 
 
 def unimitated_path(path: str) -> str:

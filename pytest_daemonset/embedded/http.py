@@ -151,7 +151,9 @@ class Http:
         form = media.negotiate(request.headers.get("Accept", ""), shapes=False)
         body, content_type = await _body(request)
         query = _query(request)
-        told, warnings = reviews.answer(kind, target.namespace, caller, self._authorizer, body, content_type, query)
+        told, warnings = reviews.answer(
+            kind, target.namespace, caller, self._authorizer, self._tokens, body, content_type, query
+        )
         response = _answer(201, forms.encode(form, told, kind.fields), form.media_type)
         _warn(response, warnings)
         return response

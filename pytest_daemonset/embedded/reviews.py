@@ -30,7 +30,8 @@ _SELF = _review("authorization.k8s.io", "SelfSubjectAccessReview")
 _RULES = _review("authorization.k8s.io", "SelfSubjectRulesReview")
 _SUBJECT = _review("authorization.k8s.io", "SubjectAccessReview")
 _WHO = _review("authentication.k8s.io", "SelfSubjectReview")
-REVIEWS = (_WHO, _LOCAL, _SELF, _RULES, _SUBJECT)
+_TOKEN = _review("authentication.k8s.io", "TokenReview")
+REVIEWS = (_WHO, _TOKEN, _LOCAL, _SELF, _RULES, _SUBJECT)
 
 
 def find(group: str, version: str, plural: str) -> Kind | None:
@@ -43,6 +44,7 @@ def answer(
     namespace: str,
     caller: Caller,
     authorizer: Authorizer,
+    tokens: Mapping[str, Caller],
     body: bytes,
     content_type: str,
     query: Mapping[str, str],
@@ -51,6 +53,7 @@ def answer(
 
     Args:
         namespace: of the path; "" but for a LocalSubjectAccessReview.
+        tokens: who stands behind each.
 
     Returns:
         The review with its status, and the texts of warnings.
@@ -69,14 +72,21 @@ def answer(
     warnings = options.field_warnings(kind, unknown, query, "CreateOptions")
     obj = {"kind": kind.kind, "apiVersion": kind.api_version, **obj}
     if kind is _WHO:
-        groups = list(caller.groups) + [AUTHENTICATED] * (AUTHENTICATED not in caller.groups)
-        obj["status"] = {"userInfo": {"username": caller.user, "groups": groups}}
+        obj["status"] = {"userInfo": _user(caller)}
+    elif kind is _TOKEN:
+        known = tokens.get(obj["spec"].get("token", ""))
+        obj["status"] = {"user": {}} if known is None else {"authenticated": True, "user": _user(known)}
     elif kind is _RULES:
         rules = authorizer.rules(caller, obj["spec"].get("namespace", ""))
         obj["status"] = {"resourceRules": rules.resources, "nonResourceRules": rules.paths, "incomplete": False}
     else:
         obj["status"] = _decide(kind, namespace, caller, authorizer, obj["spec"])
     return obj, warnings
+
+
+def _user(caller: Caller) -> Object:
+    groups = list(caller.groups) + [AUTHENTICATED] * (AUTHENTICATED not in caller.groups)
+    return {"username": caller.user, "groups": groups}
 
 
 def _decide(kind: Kind, namespace: str, caller: Caller, authorizer: Authorizer, spec: Object) -> Object:

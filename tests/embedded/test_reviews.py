@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from embedded_server import serving
+from embedded_server import TOKEN, serving
 
 from pytest_daemonset.embedded.kinds.fields import MESSAGES
 from pytest_daemonset.embedded.media import PROTOBUF
@@ -64,9 +64,17 @@ def test_a_question_that_makes_no_sense_is_invalid(path, spec, fields):
     assert (status, [each["field"] for each in answer["details"]["causes"]]) == (422, fields)
 
 
+def test_a_token_is_known_or_not():
+    path = "/apis/authentication.k8s.io/v1/tokenreviews"
+    _, known = _ask(path, {"spec": {"token": TOKEN}})
+    assert known["status"]["authenticated"] is True
+    assert known["status"]["user"]["username"] == "alice"
+    _, unknown = _ask(path, {"spec": {"token": "another"}})
+    assert unknown["status"] == {"user": {}}
+
+
 def test_reviews_can_be_nothing_but_created():
     assert _ask(SELF, None, "GET")[0] == 405
     assert _ask(f"{SELF}/name", {"spec": {}})[0] == 405
     assert _ask(f"{ACCESS}/localsubjectaccessreviews", {"spec": {}})[0] == 405
     assert _ask(SELF, {"spec": []})[0] == 400
-    assert _ask("/apis/authentication.k8s.io/v1/tokenreviews", {})[0] == 501

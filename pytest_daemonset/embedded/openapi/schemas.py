@@ -30,7 +30,7 @@ _HOMES = MappingProxyType(
         "io.k8s.api.authorization.v1": "SelfSubjectAccessReviewSpec SubjectAccessReviewSpec SubjectAccessReviewStatus "
         "ResourceAttributes NonResourceAttributes FieldSelectorAttributes LabelSelectorAttributes SelfSubjectRulesReviewSpec "
         "SubjectRulesReviewStatus ResourceRule NonResourceRule ExtraValue",
-        "io.k8s.api.authentication.v1": "SelfSubjectReviewStatus UserInfo",
+        "io.k8s.api.authentication.v1": "SelfSubjectReviewStatus UserInfo TokenReviewSpec TokenReviewStatus",
     }
 )
 _HOME = MappingProxyType({name: home for home, names in _HOMES.items() for name in names.split()})

@@ -116,6 +116,20 @@ ResourceRule
 NonResourceRule
   1 verbs []string !
   2 nonResourceURLs []string
+TokenReview
+  0 kind string
+  0 apiVersion string
+  1 metadata ObjectMeta !
+  2 spec TokenReviewSpec !
+  3 status TokenReviewStatus !
+TokenReviewSpec
+  1 token string
+  2 audiences []string
+TokenReviewStatus
+  1 authenticated bool
+  2 user UserInfo !
+  4 audiences []string
+  3 error string
 SelfSubjectReview
   0 kind string
   0 apiVersion string

@@ -1,0 +1,202 @@
+"""kubectl, as people use it on DaemonSets and nodes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from client_objects import daemon_set
+
+
+def applied(kubectl, namespace, name="agent", **spec):
+    kubectl("apply", "-n", namespace, "-f", "-", stdin=json.dumps(daemon_set(name, **spec)))
+    kubectl("rollout", "status", "-n", namespace, f"daemonset/{name}", "--timeout=50s")
+
+
+def test_create_speaks_protobuf(kubectl, namespace):
+    assert "configmap/x created" in kubectl("create", "configmap", "x", "--from-literal=a=b", "-n", namespace)
+    assert kubectl("get", "configmap", "x", "-n", namespace, "-o", "jsonpath={.data.a}") == "b"
+    kubectl("create", "secret", "generic", "s", "--from-literal=k=v", "-n", namespace)
+    assert kubectl("get", "secret", "s", "-n", namespace, "-o", "jsonpath={.data.k}") == "dg=="
+    kubectl("create", "serviceaccount", "robot", "-n", namespace)
+
+
+def test_get_wide_shows_the_columns_of_kubernetes(kubectl, namespace):
+    applied(kubectl, namespace)
+    nodes = kubectl("get", "nodes", "-o", "wide").splitlines()
+    assert nodes[0].split()[:6] == ["NAME", "STATUS", "ROLES", "AGE", "VERSION", "INTERNAL-IP"]
+    assert len(nodes) == 4
+    assert all(line.split()[1] == "Ready" for line in nodes[1:])
+    pods = kubectl("get", "pods", "-n", namespace, "-o", "wide").splitlines()
+    assert pods[0].split() == [
+        "NAME",
+        "READY",
+        "STATUS",
+        "RESTARTS",
+        "AGE",
+        "IP",
+        "NODE",
+        "NOMINATED",
+        "NODE",
+        "READINESS",
+        "GATES",
+    ]
+    assert all(line.split()[1:3] == ["1/1", "Running"] for line in pods[1:])
+    sets = kubectl("get", "daemonsets", "-n", namespace, "-o", "wide").splitlines()
+    assert sets[0].split()[:7] == ["NAME", "DESIRED", "CURRENT", "READY", "UP-TO-DATE", "AVAILABLE", "NODE"]
+    assert sets[1].split()[:6] == ["agent", "3", "3", "3", "3", "3"]
+    assert sets[1].split()[-3:] == ["main", "busybox:1.36", "app=agent"]
+    named = kubectl("get", "pods", "-n", namespace, "-o", "name", "-l", "app=agent").split()
+    assert len(named) == 3
+    revisions = kubectl("get", "controllerrevisions", "-n", namespace).splitlines()
+    assert revisions[1].split()[1:3] == ["daemonset.apps/agent", "1"]
+
+
+def test_get_watch_tells_what_changes(kubectl, namespace, kubeconfig, tmp_path):
+    env = {**os.environ, "KUBECONFIG": str(kubeconfig), "HOME": str(tmp_path)}
+    command = [Path(sys.executable).with_name("kubectl"), "get", "configmaps", "-n", namespace, "-w", "--no-headers"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as watching:
+        assert watching.stdout is not None
+        try:
+            kubectl("create", "configmap", "seen", "--from-literal=a=b", "-n", namespace)
+            lines = iter(watching.stdout.readline, "")
+            assert any(line.split()[:2] == ["seen", "1"] for line in lines)
+        finally:
+            watching.terminate()
+
+
+def test_describe_tells_of_events_and_pods(kubectl, namespace):
+    applied(kubectl, namespace)
+    told = kubectl("describe", "daemonset", "agent", "-n", namespace)
+    assert "Desired Number of Nodes Scheduled: 3" in told
+    assert "SuccessfulCreate" in told
+    assert "Non-terminated Pods:" in kubectl("describe", "node", "node-1")
+    assert "busybox:1.36" in kubectl("describe", "pods", "-n", namespace)
+
+
+def test_apply_changes_what_the_manifest_changes(kubectl, namespace):
+    applied(kubectl, namespace)
+    told = kubectl("apply", "-n", namespace, "-f", "-", stdin=json.dumps(daemon_set("agent")))
+    assert "daemonset.apps/agent unchanged" in told
+    changed = json.dumps(daemon_set("agent", image="busybox:1.37"))
+    difference = kubectl("diff", "-n", namespace, "-f", "-", stdin=changed, code=1)
+    assert "busybox:1.37" in difference
+    assert "daemonset.apps/agent configured" in kubectl("apply", "-n", namespace, "-f", "-", stdin=changed)
+    image = "jsonpath={.spec.template.spec.containers[0].image}"
+    assert kubectl("get", "daemonset", "agent", "-n", namespace, "-o", image) == "busybox:1.37"
+    told = kubectl("apply", "-n", namespace, "-f", "-", "--dry-run=server", stdin=json.dumps(daemon_set("other")))
+    assert "created (server dry run)" in told
+    assert "NotFound" in kubectl("get", "daemonset", "other", "-n", namespace, code=1)
+
+
+def test_apply_on_the_server_knows_owners_of_fields(kubectl, namespace):
+    mine = json.dumps(daemon_set("agent", minReadySeconds=1))
+    told = kubectl("apply", "--server-side", "-n", namespace, "-f", "-", stdin=mine)
+    assert "serverside-applied" in told
+    theirs = json.dumps(daemon_set("agent", minReadySeconds=2))
+    words = ("apply", "--server-side", "--field-manager=other", "-n", namespace, "-f", "-")
+    assert "conflict" in kubectl(*words, stdin=theirs, code=1)
+    assert "serverside-applied" in kubectl(*words, "--force-conflicts", stdin=theirs)
+
+
+def test_the_server_checks_the_fields_of_a_manifest(kubectl, namespace):
+    wrong = daemon_set("agent", bogus=1)
+    words = ("apply", "-n", namespace, "-f", "-")
+    assert 'unknown field "spec.bogus"' in kubectl(*words, stdin=json.dumps(wrong), code=1)
+    told = kubectl(*words, "--validate=warn", stdin=json.dumps(wrong))
+    assert 'Warning: unknown field "spec.bogus"' in told
+    assert "created" in told
+    no_selector = daemon_set("bare")
+    no_selector["spec"]["selector"] = {"matchLabels": {"app": "other"}}
+    assert "is invalid" in kubectl(*words, stdin=json.dumps(no_selector), code=1)
+
+
+def test_rollouts_are_told_undone_and_restarted(kubectl, namespace):
+    applied(kubectl, namespace)
+    about = ("-n", namespace, "daemonset/agent")
+    kubectl("set", "image", *about, "main=busybox:1.37")
+    kubectl("rollout", "status", *about, "--timeout=50s")
+    assert [line.split()[0] for line in kubectl("rollout", "history", *about).splitlines()[2:] if line] == ["1", "2"]
+    assert "busybox:1.36" in kubectl("rollout", "history", *about, "--revision=1")
+    assert "rolled back" in kubectl("rollout", "undo", *about)
+    kubectl("rollout", "status", *about, "--timeout=50s")
+    image = "jsonpath={.items[*].spec.containers[0].image}"
+    pods = kubectl(
+        "get", "pods", "-n", namespace, "-l", "app=agent", "--field-selector=status.phase=Running", "-o", image
+    )
+    assert set(pods.split()) == {"busybox:1.36"}
+    assert "restarted" in kubectl("rollout", "restart", *about)
+    kubectl("rollout", "status", *about, "--timeout=50s")
+
+
+def test_nodes_are_labelled_tainted_cordoned_and_drained(kubectl, namespace):
+    applied(kubectl, namespace)
+    node = "node-2"
+    assert "labeled" in kubectl("label", "node", node, "zone=b")
+    assert node in kubectl("get", "nodes", "-l", "zone=b", "-o", "name")
+    kubectl("annotate", "node", node, "note=x")
+    kubectl("label", "node", node, "zone-")
+    assert "tainted" in kubectl("taint", "node", node, "k=v:NoSchedule")
+    assert "untainted" in kubectl("taint", "node", node, "k=v:NoSchedule-")
+    assert "cordoned" in kubectl("cordon", node)
+    assert "SchedulingDisabled" in kubectl("get", "node", node)
+    kubectl("run", "lonely", "-n", namespace, "--image=busybox:1.36", "--restart=Never")
+    kubectl("wait", "-n", namespace, "pod/lonely", "--for=condition=Ready", "--timeout=50s")
+    where = kubectl("get", "pod", "lonely", "-n", namespace, "-o", "jsonpath={.spec.nodeName}")
+    told = kubectl("drain", where, "--ignore-daemonsets", "--force", "--timeout=50s")
+    assert f"node/{where} drained" in told
+    assert "NotFound" in kubectl("get", "pod", "lonely", "-n", namespace, code=1)
+    for each in (where, node):
+        assert "uncordoned" in kubectl("uncordon", each)
+
+
+def test_delete_waits_until_it_is_gone(kubectl, namespace):
+    applied(kubectl, namespace)
+    assert "deleted" in kubectl(
+        "delete", "daemonset", "agent", "-n", namespace, "--cascade=foreground", "--timeout=50s"
+    )
+    assert "No resources found" in kubectl("get", "pods", "-n", namespace)
+    kubectl("create", "configmap", "x", "-n", namespace)
+    kubectl("delete", "configmaps", "--all", "-n", namespace)
+    assert "NotFound" in kubectl("get", "configmap", "x", "-n", namespace, code=1)
+
+
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [
+        ("daemonset.spec", "updateStrategy"),
+        ("daemonset.spec.updateStrategy.rollingUpdate", "maxUnavailable"),
+        ("pod.spec.tolerations", "tolerationSeconds"),
+        ("node.status.conditions", "lastHeartbeatTime"),
+    ],
+)
+def test_explain_knows_the_fields(kubectl, field, told):
+    assert told in kubectl("explain", field)
+    assert "does not exist" in kubectl("explain", f"{field}.bogus", code=1)
+
+
+def test_who_may_do_what(kubectl):
+    assert kubectl("auth", "can-i", "create", "pods").strip() == "yes"
+    assert "[*]" in kubectl("auth", "can-i", "--list")
+    assert "kubernetes-admin" in kubectl("auth", "whoami")
+
+
+def test_what_the_server_has_can_be_asked(kubectl):
+    assert "v1.36" in kubectl("version")
+    resources = kubectl("api-resources", "--no-headers")
+    assert {"daemonsets", "nodes", "pods"} <= {line.split()[0] for line in resources.splitlines()}
+    assert "apps/v1" in kubectl("api-versions")
+    assert kubectl("get", "--raw", "/readyz") == "ok"
+
+
+def test_patches_of_all_kinds(kubectl, namespace):
+    kubectl("create", "configmap", "x", "--from-literal=a=b", "-n", namespace)
+    about = ("patch", "configmap", "x", "-n", namespace)
+    kubectl(*about, "-p", '{"data":{"s":"1"}}')
+    kubectl(*about, "--type=merge", "-p", '{"data":{"m":"1"}}')
+    kubectl(*about, "--type=json", "-p", '[{"op":"remove","path":"/data/a"}]')
+    assert kubectl("get", "configmap", "x", "-n", namespace, "-o", "jsonpath={.data}") == '{"m":"1","s":"1"}'

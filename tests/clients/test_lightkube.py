@@ -1,0 +1,48 @@
+"""lightkube: typed objects, server-side apply, waits."""
+
+from __future__ import annotations
+
+import pytest
+from client_objects import daemon_set
+
+# it leaves sockets to the garbage collector
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+
+
+@pytest.fixture
+def client(library, kubeconfig, namespace):
+    lightkube = library("lightkube")
+    config = lightkube.KubeConfig.from_file(str(kubeconfig))
+    return lightkube.Client(config=config, namespace=namespace, field_manager="lightkube")
+
+
+def test_a_daemon_set_is_made_watched_patched_and_deleted(client):
+    from lightkube.resources.apps_v1 import DaemonSet
+    from lightkube.resources.core_v1 import Pod
+
+    client.create(DaemonSet.from_dict(daemon_set("agent")))
+    assert any(found.status.numberReady == 3 for _, found in client.watch(DaemonSet, server_timeout=50))
+    pods = list(client.list(Pod, labels={"app": "agent"}))
+    assert {pod.status.phase for pod in pods} == {"Running"}
+    patched = client.patch(DaemonSet, "agent", {"spec": {"minReadySeconds": 4}})
+    assert (patched.spec.minReadySeconds, patched.metadata.generation) == (4, 2)
+    client.delete(DaemonSet, "agent")
+
+
+def test_apply_and_status(client):
+    from lightkube.models.meta_v1 import ObjectMeta
+    from lightkube.resources.core_v1 import ConfigMap, Node
+
+    made = client.apply(ConfigMap(metadata=ObjectMeta(name="x"), data={"a": "b"}))
+    assert made.data == {"a": "b"}
+    assert client.apply(ConfigMap(metadata=ObjectMeta(name="x"), data={"c": "d"})).data == {"c": "d"}
+    assert {node.metadata.name for node in client.list(Node)} == {"node-1", "node-2", "node-3"}
+
+
+def test_refusals_become_exceptions(client):
+    from lightkube import ApiError
+    from lightkube.resources.core_v1 import Pod
+
+    with pytest.raises(ApiError) as refused:
+        client.get(Pod, "gone")
+    assert refused.value.status.code == 404
