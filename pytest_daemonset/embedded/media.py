@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -50,6 +51,10 @@ class Form:
 PLAIN = Form()
 
 
+_FEW = 12  # more than these Go sorts otherwise, and so do we: what is done here takes the square of their number
+_SHORT = 1024
+
+
 class _Clause(NamedTuple):
     type: str
     subtype: str
@@ -71,9 +76,12 @@ def _clauses(accept: str) -> list[_Clause]:
         parameters = dict(part.partition("=")[::2] for part in rest)
         try:
             quality = float(parameters.pop("q", 1.0))
+            quality = 1.0 if math.isnan(quality) else quality
         except ValueError:
             quality = 1.0
         found.append(_Clause(type_.strip(), subtype.strip(), quality, parameters))
+    if len(found) > _FEW:
+        return sorted(found, key=lambda each: (each.type == "*", each.subtype == "*", -each.quality))
     # goautoneg's order is no order (a star yields even to what is wanted less): only its own way of sorting gives it
     for end in range(1, len(found)):
         at = end
@@ -91,7 +99,6 @@ def _before(one: _Clause, other: _Clause) -> bool:
     )
 
 
-@lru_cache(maxsize=1024)
 def negotiate(accept: str, *, stream: bool = False, shapes: bool = True, custom: bool = False) -> Form:
     """The form that a request wants most, of those that are written.
 
@@ -106,6 +113,13 @@ def negotiate(accept: str, *, stream: bool = False, shapes: bool = True, custom:
     """
     if not accept:
         return PLAIN
+    # long ones would fill the memory
+    find = _negotiate if len(accept) <= _SHORT else _negotiate.__wrapped__
+    return find(accept, stream, shapes, custom)
+
+
+@lru_cache(maxsize=1024)
+def _negotiate(accept: str, stream: bool, shapes: bool, custom: bool) -> Form:
     for clause in _clauses(accept):
         for media_type in ACCEPTED:
             type_, _, subtype = media_type.partition("/")

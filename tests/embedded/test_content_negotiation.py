@@ -8,8 +8,10 @@ import gzip
 import pytest
 import yaml
 from embedded_server import ALICE, Stream, config_map, pod, serving
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pytest_daemonset.embedded.media import PLAIN, PROTOBUF, YAML, Form, accepts_gzip, negotiate
+from pytest_daemonset.embedded.media import ACCEPTED, PLAIN, PROTOBUF, YAML, Form, accepts_gzip, negotiate
 from pytest_daemonset.embedded.statuses import StatusError
 
 MAPS = "/api/v1/namespaces/here/configmaps"
@@ -55,6 +57,26 @@ def test_what_nobody_writes_is_not_acceptable(accept):
         negotiate(accept)
     assert refused.value.code == 406
     assert PROTOBUF in refused.value.message
+
+
+@given(
+    accept=st.lists(
+        st.sampled_from(
+            [*"*/,;=q", "application/json", PROTOBUF, "as=Table", "g=meta.k8s.io", "v=v1", "q=0.3", "q=nan"]
+        )
+        | st.text(max_size=5)
+    ).map("".join)
+)
+def test_whatever_a_client_accepts_it_gets_a_form_or_a_refusal(accept):
+    try:
+        found = negotiate(accept).media_type
+    except StatusError as refused:
+        found = refused.code
+    assert found in {406, *ACCEPTED}
+
+
+def test_a_long_list_of_wishes_is_read_at_once():
+    assert negotiate("text/html;q=0.5," * 20_000 + "application/yaml") == Form(YAML)
 
 
 def test_watches_are_not_written_in_yaml():

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Read = Callable[[bytes, int, int], Any]
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - all is UTC here, and none of it is shown with a zone
+_SHORT = 64
 _INTEGERS = frozenset({"int32", "int64", "bool"})
 
 
@@ -221,15 +222,18 @@ def _reader(kind: str) -> Read:
         return lambda data, at, stop: data[at:stop].decode(errors="replace")
     if kind == "bytes":
         return lambda data, at, stop: base64.b64encode(data[at:stop]).decode()
-    inners: dict[str, Callable[[bytes], Any]] = {
-        "Time": partial(_moment, False),
-        "MicroTime": partial(_moment, True),
-        "Quantity": _quantity,
-        "IntOrString": _int_or_string,
-        "Any": _any,
-    }
-    inner = inners[kind]
+    inner = _inner(kind)
     return lambda data, at, stop: inner(data[at:stop])
+
+
+@cache
+def _inner(kind: str) -> Callable[[bytes], Any]:
+    """How the small messages are read that are plain values in JSON."""
+    if kind == "IntOrString":
+        return _int_or_string
+    if kind == "Any":
+        return _any
+    return _remembered(_quantity if kind == "Quantity" else partial(_moment, kind == "MicroTime"))
 
 
 def _parts(data: bytes) -> dict[int, Any]:
@@ -265,7 +269,12 @@ def _text(parts: dict[int, Any], number: int) -> bytes:
     return value
 
 
-@lru_cache(maxsize=4096)
+def _remembered(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """The same values come again and again; long ones, which nobody needs to send, would fill the memory."""
+    known = lru_cache(maxsize=4096)(read)
+    return lambda data: known(data) if len(data) <= _SHORT else read(data)
+
+
 def _moment(fine: bool, data: bytes) -> str | None:
     # A moment that was never set is an empty message in protobuf, and null in JSON.
     if not data:
@@ -279,7 +288,6 @@ def _moment(fine: bool, data: bytes) -> str | None:
     return f"{moment.isoformat(timespec='microseconds' if fine else 'seconds')}Z"
 
 
-@lru_cache(maxsize=4096)
 def _quantity(data: bytes) -> str:
     parts = _parts(data)
     return _text(parts, 1).decode(errors="replace") if 1 in parts else "0"
