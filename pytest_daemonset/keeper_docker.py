@@ -24,6 +24,7 @@ OWNER = "pytest-daemonset.keeper"
 BOOT = "pytest-daemonset.boot"
 MACHINE = "pytest-daemonset.machine"
 PIDS = "pytest-daemonset.pid-namespace"
+STARTED = "pytest-daemonset.keeper-started"
 KEEP = "pytest-daemonset.keep"
 
 IN_FLIGHT = 3.0  # seconds that a creation may still be under way in the daemon after we have ended
@@ -38,7 +39,8 @@ _PATHS = {"container": "containers", "network": "networks", "volume": "volumes"}
 
 def owner_labels(keeper_pid: int) -> dict[str, str]:
     """Which keeper looks after a thing: process, process namespace, boot and machine."""
-    return {OWNER: str(keeper_pid), BOOT: _boot(), MACHINE: _machine(), PIDS: _pid_namespace()}
+    place = {BOOT: _boot(), MACHINE: _machine(), PIDS: _pid_namespace()}
+    return {OWNER: str(keeper_pid), STARTED: _process(keeper_pid)[1], **place}
 
 
 def _boot() -> str:
@@ -174,10 +176,19 @@ def _abandoned(labels: dict[str, str]) -> bool:
         return True
     if labels.get(PIDS) != _pid_namespace() or not labels.get(OWNER, "").isdecimal():
         return False
+    state, started = _process(int(labels[OWNER]))
+    return state in ("gone", "Z", "X") or started != labels.get(STARTED)
+
+
+def _process(pid: int) -> tuple[str, str]:
+    """A process's state, and when it started, which tells two owners of one pid apart; "gone" if there is none."""
+    if Path("/proc/self/stat").exists():
+        fields = _text(f"/proc/{pid}/stat").rpartition(")")[2].split()
+        return (fields[0], fields[19]) if fields else ("gone", "")
     try:
-        os.kill(int(labels[OWNER]), 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
-        return True
+        return "gone", ""
     except PermissionError:  # somebody else's, and alive
         pass
-    return False
+    return "R", ""

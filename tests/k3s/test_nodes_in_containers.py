@@ -137,7 +137,7 @@ def test_a_machine_with_another_identity_is_refused_and_told_with_its_last_lines
         running.portal.call(lambda: other.join([spec]))
     assert get(running, NODES, node) is not None, "a name that is taken is left to whom it belongs"
     running.portal.call(lambda: other.prepare([spec]))
-    with pytest.raises(ClusterError, match="(?s)knows another node of that name.*Node password rejected"):
+    with pytest.raises(ClusterError, match=r"(?s)knows another node of that name.*Node password rejected"):
         running.portal.call(lambda: other.join([spec]))
 
 
@@ -152,7 +152,7 @@ def test_an_agent_that_never_joins_is_told_with_its_last_lines_and_nothing_of_it
     good = provider._settings
     provider._settings = replace(good, token="wrong")
     try:
-        with pytest.raises(ClusterError, match="(?s)its token is not the server's.*401 Unauthorized"):
+        with pytest.raises(ClusterError, match=r"(?s)its token is not the server's.*401 Unauthorized"):
             nodes.join(name="stranger").wait()
     finally:
         provider._settings = good
