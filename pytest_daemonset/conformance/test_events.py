@@ -1,0 +1,84 @@
+"""Events on the set (rows EVT-01 to EVT-03): best effort, so at least one is asked for, and never a number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_daemonset.conformance.goals import another_pod_on, counters
+from pytest_daemonset.conformance.manifests import daemonset
+from pytest_daemonset.conformance.test_recovery import REFUSED
+from pytest_daemonset.contract import one_pod_per_node, ready
+from pytest_daemonset.errors import Violation
+from pytest_daemonset.kube.resources import EVENTS
+
+if TYPE_CHECKING:
+    from pytest_daemonset.conformance.rig import Rig
+    from pytest_daemonset.conformance.set_under_test import SetUnderTest
+
+LOOKS = 20
+"""How often events are looked at again, a barrier apart, before they are missed: they are written behind the work."""
+
+
+def _expect_event(rig: Rig, agent: SetUnderTest, kind: str, reason: str, part: str = "") -> None:
+    """Some event of this kind and reason is on the set.
+
+    Raises:
+        Violation: there is none.
+    """
+    __tracebackhide__ = True
+    found: set[tuple[str, str]] = set()
+    for _ in range(LOOKS):
+        events = [one for one in rig.objects(EVENTS) if (one.get("involvedObject") or {}).get("uid") == agent.uid]
+        if any(
+            (one.get("type"), one.get("reason")) == (kind, reason) and part in one.get("message", "") for one in events
+        ):
+            return
+        found = {(str(one.get("type")), str(one.get("reason"))) for one in events}
+        agent.wake()
+        agent.stays(counters() | ~counters(), for_=0.05)
+    told = ", ".join(f"{one} {two}" for one, two in sorted(found)) or "none"
+    raise Violation(f"{agent.daemonset.subject} has no {kind} event {reason} that says {part!r}; there are: {told}")
+
+
+def test_EVT_01_pods_that_are_made_and_deleted_are_told_by_events(rig: Rig) -> None:
+    """When the controller makes and deletes pods, then events on the set say so: SuccessfulCreate and SuccessfulDelete.
+
+    Source: code. Catches: a silent controller. Trap: events are merged and rate limited.
+    """
+    node = rig.workers(2)[0]
+    agent = rig.apply(daemonset())
+    agent.eventually(one_pod_per_node & ready)
+    _expect_event(rig, agent, "Normal", "SuccessfulCreate")
+    node.taint("example.com/dedicated:NoExecute").wait()
+    agent.eventually(one_pod_per_node)
+    _expect_event(rig, agent, "Normal", "SuccessfulDelete")
+
+
+def test_EVT_02_a_refused_pod_is_told_by_an_event_with_its_cause(rig: Rig) -> None:
+    """When pods are refused, then a Warning FailedCreate on the set carries the cause.
+
+    Source: code. Catches: failure that only the log tells. Trap: as for EVT-01.
+    """
+    agent = rig.apply(daemonset(**REFUSED), guard=())
+    agent.eventually(counters(currentNumberScheduled=0))
+    _expect_event(rig, agent, "Warning", "FailedCreate", REFUSED["priorityClassName"])
+
+
+@pytest.mark.daemonset_requires("behave")
+@pytest.mark.parametrize(
+    ("end", "kind", "reason"), [("fail", "Warning", "FailedDaemonPod"), ("succeed", "Normal", "SucceededDaemonPod")]
+)
+def test_EVT_03_ended_pods_that_are_removed_are_told_by_events(rig: Rig, end: str, kind: str, reason: str) -> None:
+    """When a failed or succeeded pod is removed, then an event on the set says so.
+
+    Source: unit TestDaemonKillFailedPods. Catches: nothing is told. Trap: names are a convention of the built-in controller.
+    """
+    node = rig.workers(1)[0]
+    agent = rig.apply(daemonset())
+    agent.eventually(one_pod_per_node & ready)
+    victim = agent.pod_on(node)
+    (rig.nodes.fail(victim) if end == "fail" else rig.nodes.succeed(victim)).wait()
+    agent.eventually(another_pod_on(node.name, victim["metadata"]["uid"]))
+    _expect_event(rig, agent, kind, reason)
