@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         Property,
         Reaction,
         at_most_one_pod_per_node,
+        at_most_surging,
+        at_most_unavailable,
         garbage_collected,
         never_replaced_early,
         no_pod_for_an_ineligible_node,
@@ -27,16 +29,21 @@ if TYPE_CHECKING:
         owned,
         pod_on,
         ready,
+        rolled_out,
+        status_consistent,
+        status_matches,
     )
     from pytest_daemonset.controllers.config import ControllerConfig
     from pytest_daemonset.controllers.controller import ControllerUnderTest
     from pytest_daemonset.daemonsets.daemonset import DaemonSet
     from pytest_daemonset.daemonsets.daemonsets import DaemonSets
+    from pytest_daemonset.kube.errors import ApiError
     from pytest_daemonset.nodes.node import Node
     from pytest_daemonset.nodes.nodes import Nodes
     from pytest_daemonset.observe.handles import Handle
 
 _HOMES = {
+    "ApiError": "kube.errors",
     "ClusterConfig": "clusters.config",
     "ClusterUnderTest": "clusters.under_test",
     "ControllerConfig": "controllers.config",
@@ -49,6 +56,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "ApiError",
     "ClusterConfig",
     "ClusterError",
     "ClusterUnderTest",
@@ -68,6 +76,8 @@ __all__ = [
     "UsageError",
     "Violation",
     "at_most_one_pod_per_node",
+    "at_most_surging",
+    "at_most_unavailable",
     "garbage_collected",
     "never_replaced_early",
     "no_pod_for_an_ineligible_node",
@@ -75,6 +85,9 @@ __all__ = [
     "owned",
     "pod_on",
     "ready",
+    "rolled_out",
+    "status_consistent",
+    "status_matches",
 ]
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_daemonset.clusters.config import ClusterConfig
+from pytest_daemonset.clusters.config import CAPABILITIES, ClusterConfig
 from pytest_daemonset.controllers.config import ControllerConfig
 from pytest_daemonset.errors import UsageError
 
@@ -51,6 +51,7 @@ class Run:
         self.history = history
         self.running: Running | None = None
         self.item: pytest.Item | None = None
+        self.lasting = False  # a fixture that outlives the test is being made
         self.remarks: list[str] = []
         self.closing: list[str] = []
 
@@ -61,11 +62,14 @@ class Run:
             nodes = int(options["nodes"])
         except ValueError:
             raise pytest.UsageError(f"--daemonset-nodes={options['nodes']}: expected a whole number") from None
+        history = Path(options["history"]) if options["history"] else None
+        if history is not None and history.exists() and not history.is_dir():
+            raise pytest.UsageError(f"--daemonset-history={history}: expected a folder, found a file")
         try:
             return cls(
                 ClusterConfig(kind=options["cluster"], nodes=nodes, k3s=cls._k3s(options)),
                 ControllerConfig(options["controller"], ready=options["controller_ready"]),
-                Path(options["history"]) if options["history"] else None,
+                history,
             )
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
@@ -129,7 +133,16 @@ class Run:
         return scope
 
     def nodes(self) -> Nodes:
-        """The nodes of the present test: what the tests before it did to them is undone when they are first asked for."""
+        """The nodes of the present test: what the tests before it did to them is undone when they are first asked for.
+
+        Raises:
+            UsageError: no test runs, or a fixture that outlives the test asks.
+        """
+        if self.lasting:
+            raise UsageError(
+                "nodes belong to a test: what a fixture of a wider scope does to them would be undone before the second test; "
+                "ask for them in a function-scoped fixture, or start with more: --daemonset-nodes"
+            )
         scope = self.scope()
         assert self.item is not None  # noqa: S101 (for mypy: scope() saw to it)
         assert self.running is not None  # noqa: S101 (likewise)
@@ -224,11 +237,12 @@ def _daemonset_scope(
     request: pytest.FixtureRequest, pytestconfig: pytest.Config, _daemonset_running: Running
 ) -> Iterator[Scope]:
     run = pytestconfig.stash[RUN]
-    _skip_what_cannot_be(request.node, _daemonset_running)
+    skip_what_cannot_be(request.node)
     scope = run.scope()
     controller = _daemonset_running.controller
-    controller.on_death = lambda error: scope.fail(lambda: type(error)(*error.args))
+    controller.on_death = lambda error: scope.fail(lambda: type(error)(*error.args), for_good=True)
     try:
+        controller.check()
         yield scope
         scope.close(body_failed=request.node.stash.get(FAILED, False))
     finally:
@@ -236,8 +250,22 @@ def _daemonset_scope(
         _daemonset_running.portal.call(controller.restore, "restart of the controller", despite_poison=True)
 
 
-def _skip_what_cannot_be(item: pytest.Item, running: Running) -> None:
+def skip_what_cannot_be(item: pytest.Item) -> None:
+    """Skip a test that is marked to need what the running cluster cannot do; without a cluster, do nothing.
+
+    Raises:
+        UsageError: the mark names no capability, or one that no cluster has.
+    """
+    running = item.config.stash[RUN].running
+    if running is None:
+        return
     for mark in item.iter_markers("daemonset_requires"):
+        unknown = [asked for asked in mark.args if asked not in CAPABILITIES]
+        if unknown or not mark.args:
+            told = f"no cluster has {', '.join(map(repr, unknown))}" if unknown else "names nothing"
+            raise UsageError(
+                f"@pytest.mark.daemonset_requires: {told}; expected some of {', '.join(sorted(CAPABILITIES))}"
+            )
         missing = sorted(set(mark.args) - running.cluster.capabilities)
         if missing:
             pytest.skip(f"the {running.cluster.name} cluster has no {', '.join(missing)}")

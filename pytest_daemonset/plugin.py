@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_daemonset import fixtures
-from pytest_daemonset.fixtures import FAILED, RUN, SCOPE, Run
+from pytest_daemonset.errors import DaemonSetTestError
+from pytest_daemonset.fixtures import FAILED, RUN, SCOPE, Run, skip_what_cannot_be
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from types import FrameType
 
     from _pytest.terminal import TerminalReporter
 
@@ -92,6 +95,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """A test that forgot a handle, or whose guard broke after its last line, fails as a test, not as an error beside it."""
     __tracebackhide__ = True
+    skip_what_cannot_be(item)
     try:
         result = yield
     except BaseException as error:
@@ -104,13 +108,55 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A failed test's report says how to reach the cluster and what the controller said last."""
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    """While a fixture that outlives the test is made, no nodes are to be had: the next test would find them undone."""
+    run = request.config.stash[RUN]
+    outer, run.lasting = run.lasting, run.lasting or fixturedef.scope != "function"
+    try:
+        return (yield)
+    finally:
+        run.lasting = outer
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test's report ends in the user's own line, and says how to reach the cluster and what the controller said last."""
+    error = call.excinfo.value if call.excinfo is not None else None
+    if isinstance(error, DaemonSetTestError) and not item.config.option.fulltrace:
+        call.excinfo = _at_the_users_line(error)
     report = yield
     if report.failed:
         item.stash[FAILED] = True
         report.sections.extend(item.config.stash[RUN].sections(item))
     return report
+
+
+def _at_the_users_line(error: BaseException) -> pytest.ExceptionInfo[BaseException]:
+    """An error without the lines of this package in its traceback; where no line of the user's is left, without any."""
+    lines = []
+    traceback = error.__traceback__
+    while traceback is not None:
+        lines.append(traceback)
+        traceback = traceback.tb_next
+    kept = None
+    for line in reversed([line for line in lines if _owner(line.tb_frame) != "house"]):
+        kept = TracebackType(kept, line.tb_frame, line.tb_lasti, line.tb_lineno)
+    excinfo = pytest.ExceptionInfo.from_exception(error.with_traceback(kept))
+    if not any(_owner(entry.frame.raw) == "user" for entry in excinfo.traceback):
+        excinfo.traceback = type(excinfo.traceback)([])
+    return excinfo
+
+
+def _owner(frame: FrameType) -> str:
+    module = str(frame.f_globals.get("__name__", ""))
+    if module.startswith(("_pytest.", "pluggy.")):
+        return "pytest"
+    ours = module.startswith("pytest_daemonset.") and not module.startswith("pytest_daemonset.conformance.test_")
+    return "house" if ours else "user"
 
 
 def pytest_enter_pdb(config: pytest.Config) -> None:

@@ -86,5 +86,6 @@ class Running:
     ) -> None:
         self._stack.close()
         if error is None:
-            # An observer that died after the last test had looked must not leave the session green.
+            # An observer or a controller that died after the last test had looked must not leave the session green.
             self.portal.check()
+            self.controller.check()

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from pytest_daemonset.clusters.k3s.settings import K3sConfig
 
 KINDS = ("embedded", "k3s")
+# What a test can require of a cluster; each cluster declares which of these it has.
+CAPABILITIES = frozenset(
+    {"audit", "behave", "builtin_controller", "containers", "crash", "real_kubelet", "virtual_nodes"}
+)
 
 
 @dataclass(frozen=True)

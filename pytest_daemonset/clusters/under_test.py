@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pytest_daemonset.observe.handles import Handle
     from pytest_daemonset.observe.scope import Scope
 
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
 
 class ClusterUnderTest:
     """A running cluster, and the ways into it.
@@ -65,8 +67,13 @@ class ClusterUnderTest:
             body: the object, the patch, or the options.
 
         Raises:
+            UsageError: at once, for another method, or a path that does not begin with a slash.
             ApiError: when awaited, the API refuses.
         """
+        if method not in _METHODS or not path.startswith("/"):
+            raise UsageError(
+                f"request({method!r}, {path!r}): expected one of {', '.join(_METHODS)}, and a path such as '/api/v1/nodes'"
+            )
         headers = {"Content-Type": "application/merge-patch+json"} if method == "PATCH" else None
         client = self._cluster.client
         return self._scope().handle(lambda: client.request(method, path, body, headers=headers), f"{method} {path}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -58,10 +59,32 @@ class ControllerConfig:
                 )
         if self.kind == "command":
             self.words()
-        if self.ready and not self.ready.startswith(("log:", "http:")):
-            raise UsageError(f"ready={self.ready!r}: expected 'log: REGEX' or 'http: URL'")
+        self._check_readiness()
         if self.timeout <= 0:
             raise UsageError(f"timeout={self.timeout}: a controller needs more than 0 seconds to start")
+
+    def _check_readiness(self) -> None:
+        if not self.ready:
+            return
+        told = f"--daemonset-controller-ready={self.ready!r}"
+        if self.kind in ("builtin", "none"):
+            raise UsageError(f"{told}: for command: and python: only; {self.kind} needs no telling when it is ready")
+        kind, argument = self.readiness
+        if kind not in ("log", "http") or not argument:
+            raise UsageError(f"{told}: expected 'log: REGEX' or 'http: URL'")
+        if kind == "http" and not argument.startswith(("http://", "https://")):
+            raise UsageError(f"{told}: expected a whole URL, such as 'http: http://127.0.0.1:8081/readyz'")
+        if kind == "log":
+            try:
+                re.compile(argument)
+            except re.error as error:
+                raise UsageError(f"{told}: no regular expression: {error}") from None
+
+    @property
+    def readiness(self) -> tuple[str, str]:
+        """How readiness shows: ``log`` and a regular expression, ``http`` and a URL, or twice nothing."""
+        kind, _, argument = self.ready.partition(":")
+        return kind.strip(), argument.strip()
 
     @property
     def kind(self) -> str:

@@ -40,6 +40,7 @@ class Controller:
         self.on_death: Callable[[DaemonSetTestError], None] | None = None
         self._keeper = keeper
         self._process: Process | None = None
+        self._untold: ClusterError | None = None
         self._paused = False
         self._inside = inside
 
@@ -70,7 +71,14 @@ class Controller:
             on_exit=self._died,
         )
         self._paused = False
-        await self._process.start(self._readiness(), timeout=self.config.timeout)
+        try:
+            await self._process.start(self._readiness(), timeout=self.config.timeout)
+        except ClusterError as error:
+            if not self.config.ready:
+                raise
+            raise ClusterError(
+                f"{error}\n  waited for: {self.config.ready}; if it needs longer, give the ControllerConfig a longer timeout"
+            ) from error.__cause__
 
     async def stop(self) -> None:
         """End it with SIGTERM, as a roll-out of a new version of it would."""
@@ -110,6 +118,16 @@ class Controller:
             await self.resume()
         await self.start()
 
+    def check(self) -> None:
+        """Tell of a death that came while no test ran, once.
+
+        Raises:
+            ClusterError: it died unasked, and nobody has been told; its last lines are in the text.
+        """
+        untold, self._untold = self._untold, None
+        if untold is not None:
+            raise untold
+
     def _alive(self) -> Process:
         if self._process is None or not self._process.running:
             raise UsageError(
@@ -130,21 +148,22 @@ class Controller:
     def _readiness(self) -> JsonLine | LogLine | Callable[[], Awaitable[None]] | None:
         if self.config.kind == "builtin":
             return JsonLine()
-        kind, _, argument = self.config.ready.partition(":")
+        kind, argument = self.config.readiness
         if kind == "log":
-            return LogLine(argument.strip())
+            return LogLine(argument)
         if kind == "http":
-            return lambda: _answers(argument.strip())
+            return lambda: _answers(argument)
         return None
 
     def _died(self, process: Process) -> None:
-        if self.on_death is not None:
-            self.on_death(
-                ClusterError(
-                    f"the controller under test ({self.config.spec}) died unasked, exit code {process.returncode}; its last lines:\n"
-                    + "\n".join(f"    {line}" for line in process.tail().splitlines())
-                )
-            )
+        lines = "\n".join(f"    {line}" for line in process.tail().splitlines()) or "    (it wrote nothing)"
+        death = ClusterError(
+            f"the controller under test ({self.config.spec}) died unasked, exit code {process.returncode}; its last lines:\n{lines}"
+        )
+        if self.on_death is None:
+            self._untold = death
+        else:
+            self.on_death(death)
 
 
 class ControllerUnderTest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_daemonset.observe.watched import Watched
 
 Object = dict[str, Any]
-Change = Mapping[str, Any] | Callable[[Object], None]
+Change = Mapping[str, Any] | Callable[[Object], object]
 
 PROPAGATION: Final = ("Background", "Foreground", "Orphan")
 _TRIES = 10
@@ -130,8 +131,14 @@ class DaemonSet:
             A handle on the object as it is stored then.
 
         Raises:
+            UsageError: at once, for a change that is neither; when awaited, the function changed nothing but returned
+                something, or it raised: then the cause is that error.
             ApiError: when awaited, the API refuses.
         """
+        if not callable(change) and not isinstance(change, Mapping):
+            raise UsageError(
+                f"update({change!r}): expected a merge patch such as {{'metadata': {{'labels': {{'a': 'b'}}}}}}, or a function"
+            )
         return self._scope.handle(lambda: self._update(change), f"update of {self!r}")
 
     def delete(self, *, propagation: str = "Background") -> Handle[None]:
@@ -159,13 +166,24 @@ class DaemonSet:
             return await self._client.patch(self._resource, self.name, change, self.namespace)
         for attempt in range(_TRIES):
             content = await self._client.get(self._resource, self.name, self.namespace)
-            change(content)
+            self._edit(content, change)
             try:
                 return await self._client.replace(self._resource, self.name, content, self.namespace)
             except ApiError as error:
                 if error.status != 409 or attempt == _TRIES - 1:
                     raise
         raise AssertionError("the last attempt either returned or raised")
+
+    def _edit(self, content: Object, change: Callable[[Object], object]) -> None:
+        before = copy.deepcopy(content)
+        try:
+            returned = change(content)
+        except Exception as error:
+            raise UsageError(f"update of {self!r}: the function raised {type(error).__name__}: {error}") from error
+        if returned is not None and content == before:
+            raise UsageError(
+                f"update of {self!r}: the function returned something and changed nothing; edit the object in place"
+            )
 
     async def _delete(self, propagation: str) -> None:
         options = {"propagationPolicy": propagation, "preconditions": {"uid": self.uid}}

@@ -102,13 +102,23 @@ class DaemonSets:
 
     async def _apply(self, companions: Sequence[Document], documents: Sequence[Document]) -> list[DaemonSet]:
         # All kinds are looked up before the first object is written: a manifest is applied whole or not at all.
-        resources = [await self._discovery.resource_of(document.content) for document in (*companions, *documents)]
+        resources = [await self._resource(document) for document in (*companions, *documents)]
         for document, resource in zip(companions, resources, strict=False):
             await self._upsert(resource, document)
         return [
             await self._start(resource, document)
             for document, resource in zip(documents, resources[len(companions) :], strict=True)
         ]
+
+    async def _resource(self, document: Document) -> Resource:
+        try:
+            return await self._discovery.resource_of(document.content)
+        except UsageError as error:
+            raise document.complain("apiVersion", str(error)) from None
+        except ApiError as error:
+            if error.status == 501:
+                raise document.complain("apiVersion", f"{document.content['kind']}: {error.message}") from None
+            raise
 
     async def _start(self, resource: Resource, document: Document) -> DaemonSet:
         namespace = document.content["metadata"].get("namespace") or self._namespace
@@ -133,7 +143,7 @@ class DaemonSets:
         except ApiError as error:
             if error.status == 409 and error.reason == "AlreadyExists":
                 return await self._client.patch(resource, metadata["name"], content, namespace)
-            if error.status in (400, 422):
+            if error.status in (400, 422) or (error.status == 404 and namespace != self._namespace):
                 raise UsageError(f"{document.origin}: refused by the API server: {error.message}") from None
             raise
         if namespace != self._namespace:

@@ -90,14 +90,26 @@ def _no_daemonset(documents: Sequence[Document], source: Source, kind: Kind) -> 
     expected = f"expected a {kind.kind} ({kind.api_version})"
     if not documents:
         return UsageError(f"{_name(source)}: {expected}, but the manifest is empty")
-    found = ", ".join(f"{d.content['kind']} {d.content['metadata'].get('name', '')}".strip() for d in documents)
+    found = ", ".join(_title(document.content, kind) for document in documents)
     return documents[0].complain("kind", f"{expected}, found {found}")
+
+
+def _title(content: Object, kind: Kind) -> str:
+    # A DaemonSet of another group is told with its group: the kind alone would read "expected a DaemonSet, found DaemonSet".
+    version = f"{content['apiVersion']} " if content["kind"] == kind.kind else ""
+    return f"{version}{content['kind']} {content['metadata'].get('name', '')}".strip()
 
 
 def _check(document: Document) -> None:
     _require(document, ("spec", "spec.selector", "spec.template", "spec.template.metadata", "spec.template.spec"))
     spec = document.content["spec"]
-    labels = spec["template"]["metadata"].get("labels") or {}
+    labels = _typed(document, "spec.template.metadata.labels", Mapping)
+    _typed(document, "spec.selector.matchLabels", Mapping)
+    expressions = _typed(document, "spec.selector.matchExpressions", list)
+    for index, requirement in enumerate(expressions):
+        if not isinstance(requirement, Mapping):
+            path = f"spec.selector.matchExpressions.{index}"
+            raise document.complain(path, f"must be a mapping of key, operator and values, found {requirement!r}")
     selector = spec["selector"]
     if not selector.get("matchLabels") and not selector.get("matchExpressions"):
         raise document.complain("spec.selector", "is empty: an empty selector would match every pod of the namespace")
@@ -108,7 +120,7 @@ def _check(document: Document) -> None:
                 f"the selector wants {key}={value}, but spec.template.metadata.labels has "
                 + (f"{key}={labels[key]}" if key in labels else f"no {key} (it has {_pairs(labels)})"),
             )
-    for index, requirement in enumerate(selector.get("matchExpressions") or ()):
+    for index, requirement in enumerate(expressions):
         if not _satisfies(labels, requirement):
             raise document.complain(
                 f"spec.selector.matchExpressions.{index}",
@@ -148,6 +160,17 @@ def _require(document: Document, paths: Sequence[str]) -> None:
             raise document.complain(path, f"must be a mapping, found {value!r}")
 
 
+def _typed(document: Document, path: str, wanted: type) -> Any:
+    value: Any = document.content
+    for step in path.split("."):
+        value = value.get(step)
+        if value is None:
+            return wanted() if wanted is list else {}
+    if not isinstance(value, wanted):
+        raise document.complain(path, f"must be a {'list' if wanted is list else 'mapping'}, found {value!r}")
+    return value
+
+
 def _name(source: Source) -> str:
     if isinstance(source, Mapping) or not isinstance(source, str | PathLike):
         return f"<{type(source).__name__}>"
@@ -165,7 +188,11 @@ def _documents(source: Source) -> list[Document]:
         return [Document(_untyped(source), f"<{type(source).__name__}>")]
     if _is_text(source):
         return _parse(str(source), "<YAML text>")
+    if not str(source).strip():
+        raise UsageError("expected a path or YAML text, found an empty string")
     path = Path(source)
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder; give the path of one manifest")
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -204,12 +231,22 @@ def _parse(text: str, origin: str) -> list[Document]:
         raise UsageError(f"{origin}: this is no YAML: {error}") from None
     finally:
         loader.dispose()
-    items = [document for document in documents if document.content.get("kind") == "List"]
-    return [d for d in documents if d not in items] + [
-        Document(item, origin)
-        for document in items
-        for item in document.content.get("items") or ()
-        if isinstance(item, dict)
+    return [one for document in documents for one in _unpacked(document)]
+
+
+def _unpacked(document: Document) -> list[Document]:
+    if document.content.get("kind") != "List":
+        return [document]
+    items = document.content.get("items") or []
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise document.complain("items", f"must be a list of Kubernetes objects, found {str(items)[:60]}")
+    return [
+        Document(
+            item,
+            document.origin,
+            {path[2:]: line for path, line in document.lines.items() if path[:2] == ("items", str(n))},
+        )
+        for n, item in enumerate(items)
     ]
 
 

@@ -52,6 +52,8 @@ class Scope:
         self._handles: list[Handle[Any]] = []
         self._guards: list[Guarding] = []
         self._closed = False
+        self._failure: Callable[[], DaemonSetTestError] | None = None
+        self._failure_told = False
 
     def handle(self, coro_fn: Callable[[], Coroutine[Any, Any, T]], what: str) -> Handle[T]:
         """Make a handle that does this when it is awaited.
@@ -65,7 +67,14 @@ class Scope:
         """
         if self._closed:
             raise UsageError(f"{what}: asked for after the end of the test that it belongs to")
-        handle = Handle(self.portal, coro_fn, what, caller())
+
+        async def unless_failed() -> T:
+            if self._failure is not None:
+                self._failure_told = True
+                raise self._failure()
+            return await coro_fn()
+
+        handle = Handle(self.portal, unless_failed, what, caller())
         self._handles.append(handle)
         return handle
 
@@ -75,16 +84,20 @@ class Scope:
             raise UsageError(f"{guard.what}: asked for after the end of the test that it belongs to")
         self._guards.append(guard)
 
-    def fail(self, error: Callable[[], DaemonSetTestError]) -> None:
+    def fail(self, error: Callable[[], DaemonSetTestError], *, for_good: bool = False) -> None:
         """Fail every handle that somebody waits for, at once: a guard was broken, waiting on is pointless.
 
         Args:
             error: makes the exception; called once per handle, as an instance must not be raised in two places.
+            for_good: also fail each handle that somebody waits for later, and if nobody does, the test.
         """
+        if for_good:
+            self._failure = error
         for handle in self._handles:
             operation = handle.operation
             if operation is not None and not operation.outcome.done():
                 operation.fail(error())
+                self._failure_told |= for_good
 
     def verify(self, *, body_failed: bool = False, beside: BaseException | None = None) -> None:
         """End every operation, check every guard a last time, and tell what was forgotten up to now.
@@ -100,6 +113,9 @@ class Scope:
                 the others as notes.
         """
         found: list[DaemonSetTestError] = []
+        if self._failure is not None and not self._failure_told:
+            self._failure_told = True
+            found.append(self._failure())
         for guard in self._guards:
             if guard.entered:
                 error = self.portal.call(guard.finish, f"last check of {guard.what}", despite_poison=True)

@@ -151,3 +151,51 @@ def test_an_expression_that_misses_its_template_is_refused() -> None:
 def test_an_empty_selector_is_refused() -> None:
     text = complaint(AGENT.replace("    matchLabels:\n      app: agent\n", "    matchLabels: {}\n", 1))
     assert "would match every pod" in text
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "told"),
+    [
+        (
+            "    matchLabels:\n      app: agent\n",
+            "    matchLabels: [app]\n",
+            "7: spec.selector.matchLabels: must be a mapping",
+        ),
+        (
+            "    matchLabels:\n      app: agent\n",
+            "    matchExpressions: app\n",
+            "7: spec.selector.matchExpressions: must be a list",
+        ),
+        (
+            "    matchLabels:\n      app: agent\n",
+            "    matchExpressions: [app]\n",
+            "matchExpressions.0: must be a mapping of key",
+        ),
+        (
+            "      labels:\n        app: agent\n",
+            "      labels: [app]\n",
+            "11: spec.template.metadata.labels: must be a mapping",
+        ),
+    ],
+)
+def test_a_field_of_another_type_is_named_with_its_line(written: str, instead: str, told: str) -> None:
+    assert told in complaint(AGENT.replace(written, instead, 1))
+
+
+def test_a_list_of_what_is_no_object_is_refused() -> None:
+    assert "<YAML text>:3: items: must be a list" in complaint("apiVersion: v1\nkind: List\nitems: [1]\n")
+
+
+def test_an_item_of_a_list_keeps_its_lines() -> None:
+    inner = textwrap.indent(AGENT.replace("      app: agent\n  template", "      app: other\n  template"), "  ")
+    text = complaint("apiVersion: v1\nkind: List\nitems:\n- " + inner.lstrip())
+    assert text.startswith("<YAML text>:11: spec.selector.matchLabels.app")
+
+
+def test_a_daemonset_of_another_group_is_told_with_its_group() -> None:
+    assert "found extensions/v1beta1 DaemonSet agent" in complaint(AGENT.replace("apps/v1", "extensions/v1beta1"))
+
+
+def test_a_folder_and_nothing_at_all_are_no_manifest(tmp_path: Path) -> None:
+    assert "is a folder" in complaint(tmp_path)
+    assert "found an empty string" in complaint("")

@@ -238,3 +238,24 @@ def test_no_change_between_looking_and_waiting_is_lost() -> None:
         assert await until(lambda: reached, changed.wait, 3600)
 
     asyncio.run(asyncio.wait_for(body(), 30))
+
+
+def test_a_failure_for_good_fails_what_is_asked_for_later_and_else_the_test() -> None:
+    from pytest_daemonset.errors import ClusterError
+
+    async def nothing() -> None:
+        return None
+
+    portal = Portal()
+    portal.start()
+    try:
+        asked, unasked = Scope(portal), Scope(portal)
+        for scope in (asked, unasked):
+            scope.fail(lambda: ClusterError("died"), for_good=True)
+        with pytest.raises(ClusterError, match="died"):
+            asked.handle(nothing, "later").wait()
+        asked.close()
+        with pytest.raises(ClusterError, match="died"):
+            unasked.close()
+    finally:
+        portal.stop()

@@ -21,7 +21,6 @@ def here(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
         ("--daemonset-controller=./bin/manager", "no such kind of controller"),
         ("--daemonset-controller=command:", "says nothing after command:"),
         ("--daemonset-controller=python: not-a-module", "expected python: package.module:function"),
-        ("--daemonset-controller-ready=soon", "expected 'log: REGEX'"),
         ("--daemonset-controller=builtin: 2", "takes nothing after it"),
     ],
 )
@@ -78,3 +77,34 @@ def test_an_unused_plugin_imports_nothing_heavy_and_starts_nothing(pytester: pyt
         "-p", "no:asyncio", "-p", "no:xdist", "-p", "no:hypothesispytest", "-p", "no:anyio"
     )
     result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("ready", "words"),
+    [
+        ("log: (", "no regular expression"),
+        ("log:", "expected 'log: REGEX'"),
+        ("http://127.0.0.1:1/readyz", "expected a whole URL"),
+        ("http: readyz", "expected a whole URL"),
+        ("soon", "expected 'log: REGEX'"),
+    ],
+)
+def test_a_readiness_that_could_never_show_is_refused(pytester: pytest.Pytester, ready: str, words: str) -> None:
+    pytester.makepyfile(EMPTY)
+    result = here(pytester, "--daemonset-controller=command: x", f"--daemonset-controller-ready={ready}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*{words}*"])
+
+
+def test_a_readiness_of_the_builtin_controller_is_refused(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(EMPTY)
+    result = here(pytester, "--daemonset-controller-ready=log: started")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*for command: and python: only*"])
+
+
+def test_a_file_in_the_place_of_the_history_folder_is_refused(pytester: pytest.Pytester) -> None:
+    path = pytester.makepyfile(EMPTY)
+    result = here(pytester, f"--daemonset-history={path}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*expected a folder, found a file*"])

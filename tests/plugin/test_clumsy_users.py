@@ -1,0 +1,164 @@
+"""What a clumsy user does, and the one clear error for it, at the user's own line."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+HEAD = "import pytest\nfrom pytest_daemonset import *\n"
+GOOD = 'daemonsets.apply("agent.yaml").wait().eventually(one_pod_per_node).wait()'
+
+
+def run(project: pytest.Pytester, text: str, *options: str) -> pytest.RunResult:
+    project.makepyfile(HEAD + textwrap.dedent(text))
+    return project.runpytest_subprocess("-p", "no:asyncio", *options)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('daemonsets.apply("a: b: c\\n")', "this is no YAML"),
+        ("nodes[99]", "join more first"),
+        ('nodes.join(labels={"a b": "c"})', "cannot be a key"),
+        ('daemonsets.apply("agent.yaml").wait().always(one_pod_per_node)', "is a goal"),
+        ('daemonsets.apply("agent.yaml").wait().update("spec").wait()', "expected a merge patch"),
+        ('cluster.request("GET", "api/v1/nodes").wait()', "a path such as"),
+    ],
+)
+def test_a_mistake_is_shown_at_the_users_own_line_and_nowhere_else(
+    project: pytest.Pytester, line: str, words: str
+) -> None:
+    result = run(project, f"def test_it(daemonsets, nodes, cluster):\n    {line}\n")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f">*{line.replace('[', '[[]')}", f"E *UsageError: *{words}*"])
+    result.stdout.no_fnmatch_line("*pytest_daemonset/*.py:*")
+    result.stdout.no_fnmatch_line("*pytest_daemonset\\*.py:*")
+
+
+def test_the_whole_traceback_is_there_for_who_asks(project: pytest.Pytester) -> None:
+    result = run(project, "def test_it(nodes):\n    nodes[99]\n", "--full-trace")
+    result.stdout.fnmatch_lines(["*nodes.py:*UsageError*"])
+
+
+def test_what_cannot_be_started_is_told_without_a_traceback_of_ours(project: pytest.Pytester) -> None:
+    result = run(
+        project,
+        "def test_it(daemonsets):\n    pass\n",
+        "--daemonset-controller=command: false",
+        "--daemonset-controller-ready=log: started",
+    )
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*ClusterError: *died before it was ready*", "*waited for: log: started*"])
+    result.stdout.no_fnmatch_line("*running.py:*")
+
+
+def test_an_error_in_the_users_own_function_keeps_its_line(project: pytest.Pytester) -> None:
+    text = """
+    def change(manifest):
+        manifest["nowhere"]["x"] = 1
+
+    def test_it(daemonsets):
+        daemonsets.apply("agent.yaml").wait().update(change).wait()
+    """
+    result = run(project, text)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(['*manifest?"nowhere"??"x"? = 1', "*UsageError: *the function raised KeyError*"])
+
+
+def test_a_function_that_edits_a_copy_is_told(project: pytest.Pytester) -> None:
+    result = run(
+        project,
+        'def test_it(daemonsets):\n    daemonsets.apply("agent.yaml").wait().update(lambda old: {**old, "x": 1}).wait()\n',
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*UsageError: *edit the object in place*"])
+
+
+@pytest.mark.parametrize(
+    ("controller", "words"),
+    [("command: true", "it wrote nothing"), ("python: nowhere:main", "no module 'nowhere'")],
+)
+def test_a_controller_that_ends_at_once_is_an_error_and_no_violation(
+    project: pytest.Pytester, controller: str, words: str
+) -> None:
+    text = f"""
+    @pytest.mark.xfail(raises=Violation, strict=True)
+    def test_it(daemonsets):
+        {GOOD}
+    """
+    result = run(project, text, f"--daemonset-controller={controller}")
+    assert result.ret != 0
+    result.stdout.fnmatch_lines(["*ClusterError: *died unasked*", f"*{words}*"])
+    result.stdout.no_fnmatch_line("*Violation: *")
+
+
+@pytest.mark.parametrize(("name", "words"), [("nope", "has no function 'nope'"), ("three", "expected a function")])
+def test_a_controller_function_that_is_none_is_told(project: pytest.Pytester, name: str, words: str) -> None:
+    project.makepyfile(mine="three = 3\n")
+    result = run(project, f"def test_it(daemonsets):\n    {GOOD}\n", f"--daemonset-controller=python: mine:{name}")
+    result.stdout.fnmatch_lines([f"*{words}*"])
+
+
+def test_a_controller_that_dies_while_nobody_waits_fails_the_test(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        mine="""
+        import os, time
+
+        def main(kubeconfig):
+            while not os.path.exists("die"):
+                time.sleep(0.01)
+            os._exit(3)
+        """
+    )
+    text = """
+    import pathlib, threading
+
+    def test_it(controller):
+        pathlib.Path("die").touch()
+        while controller.running:
+            threading.Event().wait(0.01)
+    """
+    result = run(project, text, "--daemonset-controller=python: mine:main")
+    assert result.ret != 0
+    result.stdout.fnmatch_lines(["*ClusterError: *died unasked, exit code 3*"])
+
+
+@pytest.mark.parametrize(("asked", "words"), [("'real_kublet'", "no cluster has 'real_kublet'"), ("", "names nothing")])
+def test_a_capability_that_no_cluster_has_is_no_reason_to_skip(
+    project: pytest.Pytester, asked: str, words: str
+) -> None:
+    result = run(
+        project, f"@pytest.mark.daemonset_requires({asked})\ndef test_it(daemonsets):\n    raise AssertionError\n"
+    )
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*UsageError: *{words}*"])
+
+
+def test_a_missing_capability_skips_a_test_that_uses_the_cluster_alone(project: pytest.Pytester) -> None:
+    result = run(
+        project,
+        "@pytest.mark.daemonset_requires('real_kubelet')\ndef test_it(daemonset_cluster):\n    raise AssertionError\n",
+    )
+    result.assert_outcomes(skipped=1)
+
+
+def test_a_session_fixture_can_ask_the_api_but_not_the_nodes(project: pytest.Pytester) -> None:
+    text = """
+    @pytest.fixture(scope="session")
+    def version(daemonset_cluster):
+        return daemonset_cluster.request("GET", "/version").wait()
+
+    @pytest.fixture(scope="session")
+    def more(daemonset_cluster):
+        return daemonset_cluster.nodes.join(2).wait()
+
+    def test_version(version):
+        assert version["gitVersion"]
+
+    def test_nodes(more):
+        pass
+    """
+    result = run(project, text)
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*UsageError: nodes belong to a test*--daemonset-nodes*"])
