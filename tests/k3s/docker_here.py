@@ -16,11 +16,15 @@ def why_not() -> str:
     """Why tests that need Docker cannot run here; empty if they can."""
     if shutil.which("docker") is None:
         return "there is no docker command here"
-    done = subprocess.run(["docker", "version", "-f", "{{.Server.Version}}"], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        ["docker", "version", "-f", "{{.Server.Version}}"], capture_output=True, text=True, timeout=30, check=False
+    )
     if done.returncode:
         return f"no Docker daemon answers here: {done.stderr.strip()[:200]}"
     if not os.environ.get("STANDIN_IMAGE") and (shutil.which("debootstrap") is None or os.getuid() != 0):
-        return "the stand-in image is built by root with debootstrap (apt install debootstrap), or named in STANDIN_IMAGE"
+        return (
+            "the stand-in image is built by root with debootstrap (apt install debootstrap), or named in STANDIN_IMAGE"
+        )
     return ""
 
 
@@ -28,7 +32,9 @@ def standin() -> str:
     """The stand-in image, built unless it is there."""
     if named := os.environ.get("STANDIN_IMAGE"):
         return named
-    done = subprocess.run([sys.executable, str(HERE / "standin" / "build.py")], capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(
+        [sys.executable, str(HERE / "standin" / "build.py")], capture_output=True, text=True, timeout=600, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.split()[-1]
 

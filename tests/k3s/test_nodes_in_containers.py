@@ -56,7 +56,9 @@ def test_a_node_joins_as_it_was_asked_for(running: Running, nodes: Nodes) -> Non
     assert container(running, node) == "running"
 
 
-def test_a_node_that_leaves_takes_its_container_its_node_and_its_identity_with_it(running: Running, nodes: Nodes) -> None:
+def test_a_node_that_leaves_takes_its_container_its_node_and_its_identity_with_it(
+    running: Running, nodes: Nodes
+) -> None:
     node = nodes.join().wait()
     assert identity(running, node) is not None
     bind(running, "bound", node)
@@ -126,7 +128,9 @@ def test_a_node_comes_back_under_its_name(running: Running, nodes: Nodes, same: 
     assert (after["data"] == before["data"]) is same
 
 
-def test_a_machine_with_another_identity_is_refused_and_told_with_its_last_lines(running: Running, nodes: Nodes) -> None:
+def test_a_machine_with_another_identity_is_refused_and_told_with_its_last_lines(
+    running: Running, nodes: Nodes
+) -> None:
     # The Node of the crashed one is still there: its name is taken, though no container of it runs.
     node = nodes.join().wait()
     node.crash().wait()
@@ -147,7 +151,9 @@ def test_an_orphan_identity_does_not_bar_its_name(running: Running, nodes: Nodes
     assert agent.is_ready(nodes.join(name="haunted").wait().get().wait())
 
 
-def test_an_agent_that_never_joins_is_told_with_its_last_lines_and_nothing_of_it_stays(running: Running, nodes: Nodes) -> None:
+def test_an_agent_that_never_joins_is_told_with_its_last_lines_and_nothing_of_it_stays(
+    running: Running, nodes: Nodes
+) -> None:
     provider = running.cluster.nodes.provider
     good = provider._settings
     provider._settings = replace(good, token="wrong")

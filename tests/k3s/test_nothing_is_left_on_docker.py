@@ -123,7 +123,9 @@ class Run:
         _, alive = psutil.wait_procs(ours, timeout=PATIENCE)
         found = [f"process {process.pid}: {' '.join(process.cmdline())}" for process in alive]
         found += sorted(set(docker_here.ours()) - self.before)
-        found += [f"{path}" for path in self.tmp.rglob("*") if path.name.startswith(("pytest-daemonset-cluster", "keeper-"))]
+        found += [
+            f"{path}" for path in self.tmp.rglob("*") if path.name.startswith(("pytest-daemonset-cluster", "keeper-"))
+        ]
         return found
 
     def _is_ours(self, process: psutil.Process) -> bool:

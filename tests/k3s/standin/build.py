@@ -65,7 +65,9 @@ def _base() -> str:
             shutil.rmtree(root / part, ignore_errors=True)
         target = root / "usr/lib/python3/dist-packages"
         words = ["--target", str(target), "--python-version", PYTHON, "--only-binary=:all:", *PACKAGES]
-        _run([sys.executable, "-m", "pip", "install", "-q", "--no-warn-conflicts", "--disable-pip-version-check", *words])
+        _run(
+            [sys.executable, "-m", "pip", "install", "-q", "--no-warn-conflicts", "--disable-pip-version-check", *words]
+        )
         with subprocess.Popen(["tar", "-C", str(root), "-c", "."], stdout=subprocess.PIPE) as tar:
             assert tar.stdout is not None
             _run(["docker", "import", "-", name], stdin=tar.stdout)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+
 from k3s_standin import VERSION
 from k3s_standin.images import ImageKubelet, loaded
 from k3s_standin.settings import Settings, SettingsError, say, seconds
-
 from pytest_daemonset.kubelets import api as kubelet_api
 from pytest_daemonset.kubelets import fleet as fleet_module
 from pytest_daemonset.kubelets import heartbeats, machines
@@ -28,7 +28,7 @@ _REGISTERS_AFTER = 1.0  # seconds from registering to Ready: its network comes u
 _RETRY = 5.0
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The server said no; the agent says why, waits, and asks again."""
 
     def __init__(self, text: str, pause: float = _RETRY) -> None:
@@ -46,17 +46,18 @@ async def join(settings: Settings, server: str = "", token: str = "") -> None:
     for label in settings.many("node-label"):
         key = label.partition("=")[0]
         if "kubernetes.io/" in key and not key.startswith(("node.kubernetes.io/", "kubelet.kubernetes.io/")):
-            raise SettingsError(f"Failed to validate kubelet flags: unknown 'kubernetes.io' or 'k8s.io' labels specified with --node-labels: [{key}]")
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _cancel_all) if settings.text("server") else None
-    name = settings.node_name
-    PASSWORD.parent.mkdir(parents=True, exist_ok=True)
-    if not PASSWORD.exists():
-        PASSWORD.write_text(secrets.token_hex(16) + "\n")
+            raise SettingsError(
+                "Failed to validate kubelet flags: unknown 'kubernetes.io' or 'k8s.io' labels specified with "
+                f"--node-labels: [{key}]"
+            )
+    if settings.text("server"):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _cancel_all)
+    name, password = settings.node_name, _password()
     while True:
         try:
-            config, credentials, ca = await _handshake(server, token, name, PASSWORD.read_text().strip())
+            config, credentials, ca = await _handshake(server, token, name, password)
             break
-        except Refused as refused:
+        except RefusedError as refused:
             say("error" if refused.pause == _RETRY else "warning", str(refused))
             await asyncio.sleep(refused.pause)
     frequency = seconds(settings.arguments("kubelet-arg").get("node-status-update-frequency", ""), 10.0)
@@ -68,11 +69,21 @@ async def join(settings: Settings, server: str = "", token: str = "") -> None:
     api = kubelet_api.Api(server, tls, credentials)
     with contextlib.suppress(asyncio.CancelledError):
         try:
-            await _serve(Fleet(api, emulate=False), settings, name, frequency, network=config["FlannelBackend"] != "none")
+            await _serve(
+                Fleet(api, emulate=False), settings, name, frequency, network=config["FlannelBackend"] != "none"
+            )
         finally:
             await api.close()
     if settings.text("server"):
         say("fatal", "flannel exited: <nil>")
+
+
+def _password() -> str:
+    """In the container's own file system: a new container of the same name has another."""
+    PASSWORD.parent.mkdir(parents=True, exist_ok=True)
+    if not PASSWORD.exists():
+        PASSWORD.write_text(secrets.token_hex(16) + "\n")
+    return PASSWORD.read_text().strip()
 
 
 def _cancel_all() -> None:
@@ -91,30 +102,42 @@ async def _handshake(server: str, token: str, name: str, password: str) -> tuple
                 ca = await answer.text()
             async with session.get(f"{server}/v1-k3s/config", auth=basic) as answer:
                 if answer.status != 200:
-                    raise Refused(f"Failed to configure agent: failed to retrieve configuration from server: {server}/v1-k3s/config: {answer.status} {answer.reason}")
+                    why = f"{server}/v1-k3s/config: {answer.status} {answer.reason}"
+                    raise RefusedError(
+                        f"Failed to configure agent: failed to retrieve configuration from server: {why}"
+                    )
                 config = await answer.json()
             headers = {"k3s-Node-Name": name, "k3s-Node-Password": password}
             async with session.post(f"{server}/v1-k3s/serving-kubelet.crt", auth=basic, headers=headers) as answer:
                 if answer.status == 403:
-                    raise Refused(
-                        "Failed to configure agent: Node password rejected, duplicate hostname or contents of '/etc/rancher/node/password' may not "
-                        "match server node-passwd entry, try enabling a unique node name with the --with-node-id flag"
+                    raise RefusedError(
+                        "Failed to configure agent: Node password rejected, duplicate hostname or contents of "
+                        "'/etc/rancher/node/password' may not match server node-passwd entry, try enabling a unique node "
+                        "name with the --with-node-id flag"
                     )
                 if answer.status != 200:
-                    raise Refused(f"Failed to configure agent: {server}/v1-k3s/serving-kubelet.crt: {answer.status} {answer.reason}")
+                    raise RefusedError(
+                        f"Failed to configure agent: {server}/v1-k3s/serving-kubelet.crt: {answer.status} {answer.reason}"
+                    )
                 return config, (await answer.json())["token"], ca
     except (aiohttp.ClientError, asyncio.TimeoutError) as error:
-        raise Refused(f"failed to get CA certs: Get {server}/cacerts: {error}", 2.0) from None
+        raise RefusedError(f"failed to get CA certs: Get {server}/cacerts: {error}", 2.0) from None
 
 
 async def _serve(fleet: Fleet, settings: Settings, name: str, frequency: float, *, network: bool) -> None:
     wanted = {
         "name": name,
-        "labels": {"node.kubernetes.io/instance-type": "k3s-stand-in", **dict(row.partition("=")[::2] for row in settings.many("node-label"))},
-        "taints": [*map(_taint, settings.many("node-taint")), {"key": "node.cloudprovider.kubernetes.io/uninitialized", "value": "true", "effect": "NoSchedule"},
-                   {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}],
+        "labels": {
+            "node.kubernetes.io/instance-type": "k3s-stand-in",
+            **dict(row.partition("=")[::2] for row in settings.many("node-label")),
+        },
+        "taints": [
+            *map(_taint, settings.many("node-taint")),
+            {"key": "node.cloudprovider.kubernetes.io/uninitialized", "value": "true", "effect": "NoSchedule"},
+            {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"},
+        ],
         "ready": False,
-    }  # fmt: skip
+    }
     loaded.rescan()
     await fleet.read()
     try:

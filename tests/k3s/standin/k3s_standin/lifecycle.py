@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from k3s_standin.settings import say
-
 from pytest_daemonset.embedded.calls import Caller
 from pytest_daemonset.embedded.statuses import StatusError
 from pytest_daemonset.kubelets import machines
@@ -19,9 +19,13 @@ FINALIZER = "wrangler.cattle.io/node"
 UNINITIALIZED = "node.cloudprovider.kubernetes.io/uninitialized"
 UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
 STRATEGIC = "application/strategic-merge-patch+json"
-_LIFECYCLE = Caller("system:serviceaccount:kube-system:node-controller", ("system:serviceaccounts",), "k3s-standin/node-lifecycle")
+_LIFECYCLE = Caller(
+    "system:serviceaccount:kube-system:node-controller", ("system:serviceaccounts",), "k3s-standin/node-lifecycle"
+)
 _WRANGLER = Caller("system:k3s-controller", ("system:masters",), "k3s-standin/node")
-_DEPLOYMENTS = Caller("system:serviceaccount:kube-system:deployment-controller", ("system:serviceaccounts",), "k3s-standin/deployment")
+_DEPLOYMENTS = Caller(
+    "system:serviceaccount:kube-system:deployment-controller", ("system:serviceaccounts",), "k3s-standin/deployment"
+)
 _EVICTION_DELAY = 5.0  # seconds from the NoSchedule to the NoExecute taint of a node that does not report
 
 Object = dict[str, Any]
@@ -54,7 +58,9 @@ class _Nodes:
     def __init__(self, api: Api, grace: float) -> None:
         self._api = api
         self._grace = grace
-        self._renewed: dict[str, tuple[str, str, float]] = {}  # node -> its uid, what its lease said, since when on our clock
+        self._renewed: dict[
+            str, tuple[str, str, float]
+        ] = {}  # node -> its uid, what its lease said, since when on our clock
         self._lost: dict[str, float] = {}
 
     def see(self, name: str, now: float) -> None:
@@ -90,7 +96,7 @@ class _Nodes:
                 say("info", f"node {name} hasn't been updated for {now - known[2]:.0f}s; marking it NotReady")
                 patch = {"status": {"conditions": machines.unknown_conditions()}}
                 self._lost[name] = now
-                self._try(lambda: self._api.patch(_LIFECYCLE, "nodes", "", name, patch, STRATEGIC, "status"))
+                self._try(partial(self._api.patch, _LIFECYCLE, "nodes", "", name, patch, STRATEGIC, "status"))
                 self._pods(name)
             self._taints(name, now)
 
@@ -98,7 +104,9 @@ class _Nodes:
         for pod in self._api.list("pods", fields={"spec.nodeName": name}):
             if pod_views.is_ready(pod):
                 where = pod["metadata"]["namespace"], pod["metadata"]["name"]
-                self._try(lambda: self._api.patch(_LIFECYCLE, "pods", *where, pod_views.lost(pod), STRATEGIC, "status"))
+                self._try(
+                    partial(self._api.patch, _LIFECYCLE, "pods", *where, pod_views.lost(pod), STRATEGIC, "status")
+                )
 
     def _taints(self, name: str, now: float) -> None:
         node = self._api.get("nodes", "", name)
@@ -107,7 +115,9 @@ class _Nodes:
         before = node["spec"].get("taints") or []
         ready = _ready(node)
         evicting = ready != "Unknown" or now - self._lost.get(name, 0.0) >= _EVICTION_DELAY
-        after = [one for one in machines.lifecycle_taints(before, ready, evicting=evicting) if one["key"] != UNINITIALIZED]
+        after = [
+            one for one in machines.lifecycle_taints(before, ready, evicting=evicting) if one["key"] != UNINITIALIZED
+        ]
         after = [one for one in after if one["key"] != UNSCHEDULABLE]
         if node["spec"].get("unschedulable"):
             after.append({"key": UNSCHEDULABLE, "effect": "NoSchedule"})

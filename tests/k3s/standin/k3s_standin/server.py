@@ -20,10 +20,10 @@ import orjson
 import trustme
 import yaml
 from aiohttp import web
+
 from k3s_standin import VERSION, agent
 from k3s_standin.lifecycle import watch_deployments, watch_nodes
 from k3s_standin.settings import Settings, SettingsError, say, seconds
-
 from pytest_daemonset.embedded import settings as embedded_settings
 from pytest_daemonset.embedded.api import Api
 from pytest_daemonset.embedded.audit import AuditLog
@@ -60,7 +60,9 @@ KNOWN_CONTROLLERS = {"*", "tokencleaner", "daemonset", "deployment", "garbagecol
 class Door:
     """What k3s answers by itself, before the API server: /ping, /cacerts, the handshake of agents, and 401 to strangers."""
 
-    def __init__(self, api: Api, http: Http, known: dict[str, Caller], token: str, ca: bytes, settings: Settings) -> None:
+    def __init__(
+        self, api: Api, http: Http, known: dict[str, Caller], token: str, ca: bytes, settings: Settings
+    ) -> None:
         self.ready = False
         self._api = api
         self._http = http
@@ -89,14 +91,21 @@ class Door:
 
     def _agent(self, request: web.BaseRequest) -> web.Response:
         said = request.headers.get("Authorization", "")
-        given = base64.b64decode(said.removeprefix("Basic ")).decode().partition(":")[2] if said.startswith("Basic ") else ""
+        given = (
+            base64.b64decode(said.removeprefix("Basic ")).decode().partition(":")[2]
+            if said.startswith("Basic ")
+            else ""
+        )
         if not secrets.compare_digest(given.rpartition("::server:")[2].encode(), self._token.encode()):
             return web.Response(status=401, text="Unauthorized")
         if request.path == "/v1-k3s/config":
             return web.json_response({"FlannelBackend": self._settings.text("flannel-backend", "vxlan")})
         name, password = request.headers.get("k3s-Node-Name", ""), request.headers.get("k3s-Node-Password", "")
         if not self._password_fits(name, password):
-            say("error", f"unable to verify password for node {name}: unable to verify hash for node '{name}': hash does not match")
+            say(
+                "error",
+                f"unable to verify password for node {name}: unable to verify hash for node '{name}': hash does not match",
+            )
             return web.Response(status=403, text="hash does not match")
         kubelet = secrets.token_urlsafe(24)
         self._known[kubelet] = Caller(f"system:node:{name}", ("system:nodes", "system:authenticated"))
@@ -109,7 +118,11 @@ class Door:
         if found is not None:
             return secrets.compare_digest(base64.b64decode(found["data"]["hash"]).decode(), digest)
         # Before the Node: an agent that dies in between leaves an orphan.
-        body = {"metadata": {"name": secret, "namespace": "kube-system"}, "stringData": {"hash": digest}, "immutable": True}
+        body = {
+            "metadata": {"name": secret, "namespace": "kube-system"},
+            "stringData": {"hash": digest},
+            "immutable": True,
+        }
         self._api.create(K3S, "secrets", "kube-system", {"apiVersion": "v1", "kind": "Secret", **body})
         return True
 
@@ -149,7 +162,9 @@ def _write_kubeconfig(settings: Settings, token: str, ca: bytes) -> None:
 
 def _names(settings: Settings) -> list[str]:
     addresses = {row[4][0] for row in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
-    return list(dict.fromkeys(["127.0.0.1", "localhost", socket.gethostname(), *map(str, addresses), *settings.many("tls-san")]))
+    return list(
+        dict.fromkeys(["127.0.0.1", "localhost", socket.gethostname(), *map(str, addresses), *settings.many("tls-san")])
+    )
 
 
 def _listen() -> socket.socket:
@@ -266,5 +281,3 @@ async def _controller(known: dict[str, Caller], ca: bytes) -> None:
         if process.returncode is None:
             process.kill()
     raise SettingsError(f"the DaemonSet loop ended with {code}")
-
-

@@ -16,7 +16,12 @@ _LISTS = {
     "kube-scheduler-arg",
 }  # fmt: skip
 _SWITCHES = {"disable-agent", "disable-helm-controller", "disable-network-policy", "with-node-id", "debug"}
-_ENV = {"token": "K3S_TOKEN", "server": "K3S_URL", "node-name": "K3S_NODE_NAME", "write-kubeconfig-mode": "K3S_KUBECONFIG_MODE"}
+_ENV = {
+    "token": "K3S_TOKEN",
+    "server": "K3S_URL",
+    "node-name": "K3S_NODE_NAME",
+    "write-kubeconfig-mode": "K3S_KUBECONFIG_MODE",
+}
 
 
 class SettingsError(Exception):
