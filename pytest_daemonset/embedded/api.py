@@ -160,6 +160,13 @@ class Api:
             told()
         return served
 
+    def redefine(self, name: str, kind: Kind) -> Served:
+        """Serve a resource by other rules from now on; its objects and watches stay."""
+        table = self.served[name].table
+        table.rename(kind.api_version, kind.kind)
+        served = self._kinds[kind.group, kind.kind] = self._add(Served(kind, table))
+        return served
+
     def withdraw(self, name: str) -> None:
         """Serve a resource no more; its watches end."""
         gone = self.served.pop(name)

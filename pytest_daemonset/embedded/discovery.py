@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import sys
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from pytest_daemonset.embedded.reviews import REVIEWS
+from pytest_daemonset.embedded.versions import priority
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,8 +24,13 @@ _JSON = "application/json"
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _REVIEWED = frozenset(kind.group for kind in REVIEWS)
 _OBJECT_VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
+_CUSTOM_VERBS = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]
 _PART_VERBS = {"binding": ["create"], "eviction": ["create"], "finalize": ["update"]}
-_PART_KINDS = {"binding": ("", "v1", "Binding"), "eviction": ("policy", "v1", "Eviction")}
+_PART_KINDS = {
+    "binding": ("", "v1", "Binding"),
+    "eviction": ("policy", "v1", "Eviction"),
+    "scale": ("autoscaling", "v1", "Scale"),
+}
 
 VERSION = orjson.dumps(
     {
@@ -43,6 +51,8 @@ def verbs(kind: Kind) -> list[str]:
     """What may be done with the objects of a kind. Namespaces go one by one, and reviews are only asked."""
     if kind.group in _REVIEWED:
         return ["create"]
+    if kind.schema is not None:
+        return _CUSTOM_VERBS
     if (kind.group, kind.kind) == ("", "Namespace"):
         return [verb for verb in _OBJECT_VERBS if verb != "deletecollection"]
     return _OBJECT_VERBS
@@ -68,7 +78,6 @@ UNIMITATED = (
 _UNIMITATED_GROUPS = frozenset(
     {
         "admissionregistration.k8s.io",
-        "apiextensions.k8s.io",
         "apiregistration.k8s.io",
         "autoscaling",
         "batch",
@@ -96,6 +105,12 @@ def unimitated_path(path: str) -> str:
     if any(path == each or path.startswith(each + "/") for each in _UNIMITATED_PATHS):
         return path
     return ""
+
+
+def _storage_hash(kind: Kind) -> str:
+    """Changes with the version in which objects are kept."""
+    said = f"{kind.group}/{kind.storage_version}/{kind.kind}".encode()
+    return base64.b64encode(hashlib.sha256(said).digest()[:8]).decode()
 
 
 class Discovery:
@@ -149,7 +164,7 @@ class Discovery:
         return None if body is None else (body, _JSON)
 
     def _versions(self, group: str) -> list[str]:
-        return list(dict.fromkeys(kind.version for kind in self._kinds if kind.group == group))
+        return sorted({kind.version for kind in self._kinds if kind.group == group}, key=priority)
 
     def _group(self, group: str) -> Object:
         versions = [{"groupVersion": f"{group}/{version}", "version": version} for version in self._versions(group)]
@@ -172,6 +187,8 @@ class Discovery:
                 whole["shortNames"] = kind.short_names
             if kind.categories:
                 whole["categories"] = kind.categories
+            if kind.storage_version:
+                whole["storageVersionHash"] = _storage_hash(kind)
             resources.append(whole)
             for part in kind.subresources:
                 entry: Object = {"name": f"{kind.plural}/{part}", "singularName": "", "namespaced": kind.namespaced}

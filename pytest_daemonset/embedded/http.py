@@ -16,6 +16,7 @@ from pytest_daemonset.embedded import discovery, forms, lists, logs, media, revi
 from pytest_daemonset.embedded.authorization import Authorizer, Everything
 from pytest_daemonset.embedded.calls import Call, Caller
 from pytest_daemonset.embedded.compression import compressed
+from pytest_daemonset.embedded.custom import scale
 from pytest_daemonset.embedded.openapi import OpenApi
 from pytest_daemonset.embedded.paths import Paths, Target
 
@@ -183,7 +184,7 @@ class Http:
         if verb is None:
             raise statuses.method_not_allowed()
         streams = verb == "list" and watch.asks_to_watch(query)
-        custom = kind.schema is not None
+        custom = kind.table is None
         form = media.negotiate(request.headers.get("Accept", ""), stream=streams, custom=custom)
         # most want plain JSON, whose bytes are there already
         writer = None
@@ -209,7 +210,10 @@ class Http:
         entry = target.served.table.entries.get((target.namespace, target.name))
         if entry is None:
             raise statuses.not_found(target.group, target.plural, target.name)
-        return entry.encoded if writer is None else writer.answer(entry.encoded)
+        body = entry.encoded
+        if target.subresource == "scale":
+            body = orjson.dumps(scale.seen(target.served.kind, entry.object))
+        return body if writer is None else writer.answer(body)
 
     async def _write(
         self,

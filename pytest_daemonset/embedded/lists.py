@@ -333,7 +333,11 @@ def listing(store: Store, served: Served, namespace: str, query: Mapping[str, st
 
 def encode(served: Served, found: Listing) -> bytes:
     """The JSON of a list; the objects' bytes are only joined."""
-    head = orjson.dumps(
-        {"kind": f"{served.kind.kind}List", "apiVersion": served.kind.api_version, "metadata": found.metadata}
-    )
-    return b"".join((head[:-1], b',"items":[', b",".join([entry.raw for entry in found.entries]), b"]}"))
+    kind, metadata = served.kind, found.metadata
+    items = [entry.raw for entry in found.entries]
+    if kind.schema is not None:
+        # lists of custom resources are written by another encoder: nothing is left out
+        metadata = {"continue": "", **metadata}
+        items = [entry.encoded for entry in found.entries]
+    head = orjson.dumps({"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": metadata})
+    return b"".join((head[:-1], b',"items":[', b",".join(items), b"]}"))

@@ -18,6 +18,7 @@ from pytest_daemonset.embedded.api import Api
 from pytest_daemonset.embedded.audit import AuditLog
 from pytest_daemonset.embedded.calls import Caller
 from pytest_daemonset.embedded.credentials import Authority, tokens, write_kubeconfig
+from pytest_daemonset.embedded.custom.definitions import define
 from pytest_daemonset.embedded.http import Http, server
 from pytest_daemonset.embedded.kinds import ALL_KINDS
 from pytest_daemonset.embedded.loops import LOOPS
@@ -102,6 +103,7 @@ async def run(settings: Settings) -> None:
         wanted = [(name, loop) for name, loop in LOOPS.items() if name not in settings.without]
         loops: list[asyncio.Task[Any]] = [asyncio.create_task(loop(api, settings), name=name) for name, loop in wanted]
         stack.push_async_callback(_stop, loops)
+        loops.append(asyncio.create_task(define(api), name="custom-resources"))
         authority = Authority()
         known = tokens(settings.identities)
         http = Http(api, {token: caller for token, (_, caller) in known.items()}, watches)

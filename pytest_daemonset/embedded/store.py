@@ -138,6 +138,12 @@ class Table:
         self.watchers: set[Watcher] = set()
         self.mirrors: list[Callable[[Change], Change]] = []
 
+    def rename(self, api_version: str, kind: str) -> None:
+        """Let every object say something else of itself."""
+        self.api_version = api_version
+        self.kind = kind
+        self.head = orjson.dumps({"kind": kind, "apiVersion": api_version})[:-1] + b","
+
     def select(self, namespace: str = "", fields: Mapping[str, str] = _NOTHING) -> Iterable[Entry]:
         """The smallest set of entries, by the indexes, that holds all of a namespace ("" for all) with these field labels."""
         name = fields.get("metadata.name")

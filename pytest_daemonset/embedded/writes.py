@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -20,6 +21,7 @@ from pytest_daemonset.embedded import (
     subresources,
 )
 from pytest_daemonset.embedded.calls import Answer, Call, Served
+from pytest_daemonset.embedded.custom import scale
 from pytest_daemonset.embedded.kinds.fielderrors import AdmissionError, DecodeError
 from pytest_daemonset.embedded.kinds.fielderrors import invalid as invalid_field
 
@@ -189,7 +191,28 @@ class Writes:
 
     # update and patch
 
+    def _scale(self, call: Call, answer: Answer) -> None:
+        """PUT or PATCH of the number of replicas."""
+        entry, kind = self.find(call), call.kind
+        if call.verb == "update":
+            wanted, answer.request = bodies.parse(call.body, call.content_type, "Scale")
+        else:
+            wanted = patches.apply(scale.seen(kind, entry.object), call.body, call.content_type, {})
+            answer.request = bodies.one_line(call.body)
+        try:
+            errors = scale.read(wanted)
+        except DecodeError as error:
+            raise statuses.bad_request(f'Scale in version "v1" cannot be handled as a Scale: {error}') from None
+        if errors:
+            raise statuses.invalid("autoscaling", "Scale", call.name, errors)
+        whole = replace(call, subresource="")
+        self._change(whole, answer, entry, scale.scaled(kind, entry.object, wanted), unconditional=True)
+        answer.body = orjson.dumps(scale.seen(kind, orjson.loads(answer.body)))
+
     def _update(self, call: Call, answer: Answer) -> None:
+        if call.subresource == "scale":
+            self._scale(call, answer)
+            return
         kind = call.kind
         obj, answer.request = bodies.parse(call.body, call.content_type, kind.kind, kind.table)
         bodies.expect_kind(obj, kind)
@@ -212,6 +235,11 @@ class Writes:
         if call.content_type == patches.APPLY:
             self._apply(call, answer)
             return
+        if call.subresource == "scale":
+            self._scale(call, answer)
+            return
+        if call.kind.schema is not None and call.content_type not in patches.OF_CUSTOM_RESOURCES:
+            raise statuses.unsupported_media_type(", ".join((*patches.OF_CUSTOM_RESOURCES, patches.APPLY)))
         entry = self.find(call)
         patched = patches.apply(entry.object, call.body, call.content_type, call.served.merge_keys)
         answer.request = bodies.one_line(call.body)
@@ -229,6 +257,8 @@ class Writes:
 
     def _apply(self, call: Call, answer: Answer) -> None:
         """Server-side apply: what does not exist is created."""
+        if call.subresource == "scale":
+            raise statuses.not_imitated("server-side apply to scale")
         config = ownership.configuration(call, answer)
         self._named(call, config)
         entry = self.find(call) if call.subresource else call.served.table.entries.get((call.namespace, call.name))

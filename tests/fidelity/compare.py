@@ -70,7 +70,7 @@ class Symbols:
 def differences(expected: Any, actual: Any, path: str, symbols: Symbols) -> Iterator[str]:
     """Tell each difference with its path."""
     if isinstance(expected, dict) and isinstance(actual, dict):
-        if str(expected.get("kind")).endswith("List"):
+        if str(expected.get("kind")).endswith("List") and "metadata" in expected:
             symbols.of_lists.add(expected["metadata"]["resourceVersion"].strip("<>"))
         ignored = _ignored(expected)
         for key in sorted({*expected, *actual} - ignored):

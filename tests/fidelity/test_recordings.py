@@ -59,7 +59,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.mark.parametrize(
-    "name", ["auth", "crud", "nodes", "pods", "daemonsets", "watch", "garbage", "patch", "select", "revisions"]
+    "name", ["auth", "crud", "nodes", "pods", "daemonsets", "watch", "garbage", "patch", "select", "revisions", "crds"]
 )
 def test_a_recording_agrees_step_by_step(name: str, server: Server) -> None:
     recording = json.loads((RECORDINGS / f"{name}.json").read_text(encoding="utf-8"))

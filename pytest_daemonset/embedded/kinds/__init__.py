@@ -2,6 +2,7 @@
 
 from pytest_daemonset.embedded.kinds.configmap import CONFIGMAP
 from pytest_daemonset.embedded.kinds.controllerrevision import CONTROLLER_REVISION
+from pytest_daemonset.embedded.kinds.customresourcedefinition import CUSTOM_RESOURCE_DEFINITION_KIND
 from pytest_daemonset.embedded.kinds.daemonset import DAEMON_SET
 from pytest_daemonset.embedded.kinds.event import EVENT
 from pytest_daemonset.embedded.kinds.eventsevent import EVENTS_EVENT, from_core, to_core
@@ -25,6 +26,7 @@ ALL_KINDS = (
     DAEMON_SET,
     CONTROLLER_REVISION,
     LEASE,
+    CUSTOM_RESOURCE_DEFINITION_KIND,
 )
 
 MIRRORED = (("events", EVENTS_EVENT, from_core, to_core),)

@@ -14,6 +14,7 @@ Every `prepare_...` and `default` changes its first argument in place and never 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pytest_daemonset.embedded.kinds import metadata
@@ -76,7 +77,9 @@ class Kind:
         unconditional_update: whether PUT without a resourceVersion is accepted.
         message: the name of its table of fields, where that is not `kind`.
         printer: its columns in tables.
+        has_protobuf: whether it is read and written as protobuf.
         raw_fields: fields that are kept byte by byte as they were sent.
+        storage_version: the version in which custom resources are kept.
         schema: the structural schema of a custom resource; None for what a table of fields describes.
     """
 
@@ -93,9 +96,11 @@ class Kind:
     returns_deleted: bool = False
     has_generation: bool = False
     unconditional_update: bool = True
+    has_protobuf: bool = True
     raw_fields: tuple[str, ...] = ()
     message: str = ""
     printer: Printer = NAMED
+    storage_version: str = ""
     schema: Mapping[str, Any] | None = None
 
     on_decode: Callable[[Object], None] = _nothing
@@ -126,12 +131,12 @@ class Kind:
     @property
     def table(self) -> Message | None:
         """The same; None for a custom resource, which has a schema instead, and no protobuf form."""
-        return self.fields if self.schema is None else None
+        return self.fields if self.schema is None and self.has_protobuf else None
 
     @property
     def merge_keys(self) -> Mapping[Path, str]:
         """For a strategic merge patch: path of a list -> its merge key; "" for plain values that are merged."""
-        return list_keys(self.fields)
+        return list_keys(self.fields) if self.schema is None else MappingProxyType({})
 
     @property
     def retain_keys(self) -> frozenset[Path]:

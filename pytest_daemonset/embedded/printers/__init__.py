@@ -4,6 +4,7 @@ from pytest_daemonset.embedded.printers.nodes import NODE
 from pytest_daemonset.embedded.printers.others import (
     CONFIG_MAP,
     CONTROLLER_REVISION,
+    CUSTOM_RESOURCE_DEFINITION,
     DAEMON_SET,
     EVENT,
     LEASE,
@@ -17,6 +18,7 @@ from pytest_daemonset.embedded.printers.printer import NAMED, Column, Printer, t
 __all__ = [
     "CONFIG_MAP",
     "CONTROLLER_REVISION",
+    "CUSTOM_RESOURCE_DEFINITION",
     "DAEMON_SET",
     "EVENT",
     "LEASE",

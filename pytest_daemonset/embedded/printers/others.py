@@ -131,6 +131,10 @@ DAEMON_SET = Printer(
 )
 CONTROLLER_REVISION = Printer((NAME, *names("Controller"), *_integers("Revision"), AGE), _controller_revision)
 NAMESPACE = Printer((NAME, *names("Status"), AGE), _namespace)
+CUSTOM_RESOURCE_DEFINITION = Printer(
+    (NAME, Column("Created At", "date")),
+    lambda obj, _: [obj["metadata"]["name"], obj["metadata"].get("creationTimestamp")],
+)
 CONFIG_MAP = Printer((NAME, *names("Data"), AGE), _config_map)
 SECRET = Printer((NAME, *names("Type", "Data"), AGE), _secret)
 SERVICE_ACCOUNT = Printer((NAME, *names("Secrets"), AGE), _service_account)

@@ -1,6 +1,15 @@
 """Which fields objects have: the wire contract of Kubernetes v1.36, for the kinds that are served and those beside them."""
 
-from pytest_daemonset.embedded.kinds.tables import access, meta, neighbours, objects, podspec, podstatus, volumes
+from pytest_daemonset.embedded.kinds.tables import (
+    access,
+    extensions,
+    meta,
+    neighbours,
+    objects,
+    podspec,
+    podstatus,
+    volumes,
+)
 
 TABLES = (
     objects.TABLE,
@@ -10,4 +19,5 @@ TABLES = (
     meta.TABLE,
     access.TABLE,
     neighbours.TABLE,
+    extensions.TABLE,
 )

@@ -1,0 +1,203 @@
+"""What a schema says against an object, with the causes that kube-apiserver tells (go-openapi/validate)."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from pytest_daemonset.embedded.kinds.fielderrors import (
+    FieldError,
+    duplicate,
+    invalid,
+    not_supported,
+    required,
+    too_long,
+)
+from pytest_daemonset.embedded.kinds.scalars import SCALARS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+_TYPES: Mapping[type, str] = MappingProxyType({str: "string", list: "array", dict: "object"})
+
+
+@lru_cache(maxsize=1024)
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(text)
+
+
+def _type(value: Any) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer"
+    if isinstance(value, float):
+        return "integer" if value.is_integer() else "number"
+    return _TYPES.get(type(value), "null")
+
+
+def validate(schema: Mapping[str, Any], value: Any, path: str = "", *, is_root: bool = True) -> list[FieldError]:
+    """Tell what is wrong; an empty list accepts the value.
+
+    Args:
+        is_root: the value is a whole object, whose metadata others judge.
+    """
+    if value is None and schema.get("nullable"):
+        return []
+    actual, wanted = _type(value), schema.get("type")
+    if schema.get("x-kubernetes-int-or-string"):
+        if actual not in {"integer", "string"}:
+            return [_wrong_type(path, actual, "integer,string")]
+    elif wanted and actual != wanted and not (wanted == "number" and actual == "integer"):
+        return [_wrong_type(path, actual, wanted)]
+    errors = _combined(schema, value, path)
+    if "enum" in schema and value not in schema["enum"]:
+        errors.append(not_supported(path, value, tuple(map(_shown, schema["enum"]))))
+    if actual in {"integer", "number"}:
+        errors += _number(schema, value, path)
+    elif actual == "string":
+        errors += _string(schema, value, path)
+    elif actual == "array":
+        errors += _array(schema, value, path)
+    elif actual == "object":
+        errors += _object(schema, value, path, is_root)
+    return errors
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _wrong_type(path: str, actual: str, wanted: str) -> FieldError:
+    text = f'Invalid value: "{actual}": {path} in body must be of type {wanted}: "{actual}"'
+    return FieldError("FieldValueTypeInvalid", path, text)
+
+
+def _wrong(path: str, value: Any, text: str) -> FieldError:
+    return invalid(path, value, f"{path} in body {text}")
+
+
+def _combined(schema: Mapping[str, Any], value: Any, path: str) -> list[FieldError]:
+    errors: list[FieldError] = []
+    for part in schema.get("allOf") or ():
+        errors += validate(part, value, path, is_root=False)
+    some = schema.get("anyOf")
+    if some and not any(not validate(part, value, path, is_root=False) for part in some):
+        errors.append(_wrong(path, value, "must validate at least one schema (anyOf)"))
+    one = schema.get("oneOf")
+    if one and sum(not validate(part, value, path, is_root=False) for part in one) != 1:
+        errors.append(_wrong(path, value, "must validate one and only one schema (oneOf)"))
+    none = schema.get("not")
+    if none is not None and not validate(none, value, path, is_root=False):
+        errors.append(_wrong(path, value, "must not validate the schema (not)"))
+    return errors
+
+
+def _number(schema: Mapping[str, Any], value: float, path: str) -> list[FieldError]:
+    errors = []
+    low, high, step = schema.get("minimum"), schema.get("maximum"), schema.get("multipleOf")
+    if low is not None and schema.get("exclusiveMinimum") and value <= low:
+        errors.append(_wrong(path, value, f"should be greater than {low}"))
+    elif low is not None and value < low:
+        errors.append(_wrong(path, value, f"should be greater than or equal to {low}"))
+    if high is not None and schema.get("exclusiveMaximum") and value >= high:
+        errors.append(_wrong(path, value, f"should be less than {high}"))
+    elif high is not None and value > high:
+        errors.append(_wrong(path, value, f"should be less than or equal to {high}"))
+    if step and value % step:
+        errors.append(_wrong(path, value, f"should be a multiple of {step}"))
+    return errors
+
+
+def _string(schema: Mapping[str, Any], value: str, path: str) -> list[FieldError]:
+    errors = []
+    longest, shortest = schema.get("maxLength"), schema.get("minLength")
+    if longest is not None and len(value) > longest:
+        errors.append(too_long(path, longest))
+    if shortest is not None and len(value) < shortest:
+        errors.append(_wrong(path, value, f"should be at least {shortest} chars long"))
+    if "pattern" in schema and not _pattern(schema["pattern"]).search(value):
+        errors.append(_wrong(path, value, f"should match '{schema['pattern']}'"))
+    if schema.get("format") == "date-time" and not _is_time(value):
+        errors.append(_wrong(path, value, f"must be of type date-time: {_quoted(value)}"))
+    return errors
+
+
+def _quoted(value: str) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _is_time(value: str) -> bool:
+    try:
+        SCALARS["MicroTime"].read(value, "")
+    except ValueError:
+        return False
+    return True
+
+
+def _array(schema: Mapping[str, Any], value: list[Any], path: str) -> list[FieldError]:
+    errors: list[FieldError] = []
+    most, least = schema.get("maxItems"), schema.get("minItems")
+    if most is not None and len(value) > most:
+        errors.append(_too_many(path, len(value), most))
+    if least is not None and len(value) < least:
+        errors.append(_wrong(path, len(value), f"should have at least {least} items"))
+    items = schema.get("items") or {}
+    for index, each in enumerate(value):
+        errors += validate(items, each, f"{path}[{index}]", is_root=False)
+    how = schema.get("x-kubernetes-list-type")
+    if how == "set" or schema.get("uniqueItems"):
+        errors += _unique(path, value, value)
+    elif how == "map":
+        names = schema.get("x-kubernetes-list-map-keys") or ()
+        keys = [{name: each.get(name) for name in names} if isinstance(each, dict) else {} for each in value]
+        errors += _unique(path, keys, keys)
+    return errors
+
+
+def _too_many(path: str, count: int, most: int) -> FieldError:
+    return FieldError("FieldValueTooMany", path, f"Too many: {count}: must have at most {most} items")
+
+
+def _unique(path: str, keys: list[Any], values: list[Any]) -> list[FieldError]:
+    seen, errors = set(), []
+    for index, (key, value) in enumerate(zip(keys, values, strict=True)):
+        word = orjson.dumps(key, option=orjson.OPT_SORT_KEYS)
+        if word in seen:
+            errors.append(duplicate(f"{path}[{index}]", value))
+        seen.add(word)
+    return errors
+
+
+def _object(schema: Mapping[str, Any], value: dict[str, Any], path: str, is_root: bool) -> list[FieldError]:
+    errors: list[FieldError] = []
+    most, least = schema.get("maxProperties"), schema.get("minProperties")
+    if most is not None and len(value) > most:
+        errors.append(_too_many(path, len(value), most))
+    if least is not None and len(value) < least:
+        errors.append(_wrong(path, len(value), f"should have at least {least} properties"))
+    errors += [required(_under(path, name)) for name in schema.get("required") or () if name not in value]
+    properties, more = schema.get("properties") or {}, schema.get("additionalProperties")
+    for name, each in value.items():
+        if is_root and name == "metadata":
+            part = _named_only(properties.get("metadata"))
+        else:
+            part = properties.get(name, more if isinstance(more, dict) else None)
+        if part is not None:
+            errors += validate(part, each, _under(path, name), is_root=False)
+    return errors
+
+
+def _named_only(schema: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Of metadata, a schema can only restrict the name."""
+    named = ((schema or {}).get("properties") or {}).get("name")
+    return None if named is None else {"type": "object", "properties": {"name": named}}
+
+
+def _under(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

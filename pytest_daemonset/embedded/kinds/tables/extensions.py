@@ -1,0 +1,81 @@
+"""The fields of CustomResourceDefinitions, Kubernetes v1.36; see `fields` for the notation.
+
+Schemas are kept as they are sent: they describe other objects, and need no table. So these messages have no protobuf form.
+"""
+
+TABLE = """\
+CustomResourceDefinitionJSON
+  0 kind string
+  0 apiVersion string
+  1 metadata ObjectMeta !
+  2 spec CustomResourceDefinitionSpec !
+  3 status CustomResourceDefinitionStatus !
+CustomResourceDefinitionSpec
+  1 group string !
+  3 names CustomResourceDefinitionNames !
+  4 scope string !
+  7 versions []CustomResourceDefinitionVersion ! ?
+  9 conversion CustomResourceConversion ?
+  10 preserveUnknownFields bool
+CustomResourceDefinitionNames
+  1 plural string !
+  2 singular string
+  3 shortNames []string
+  4 kind string !
+  5 listKind string
+  6 categories []string
+CustomResourceDefinitionVersion
+  1 name string !
+  2 served bool !
+  3 storage bool !
+  7 deprecated bool
+  8 deprecationWarning string ?
+  4 schema CustomResourceValidation ?
+  5 subresources CustomResourceSubresources ?
+  6 additionalPrinterColumns []CustomResourceColumnDefinition
+  9 selectableFields []SelectableField
+CustomResourceValidation
+  1 openAPIV3Schema Any
+CustomResourceSubresources
+  1 status Any ?
+  2 scale CustomResourceSubresourceScale ?
+CustomResourceSubresourceScale
+  1 specReplicasPath string !
+  2 statusReplicasPath string !
+  3 labelSelectorPath string ?
+CustomResourceColumnDefinition
+  1 name string !
+  2 type string !
+  3 format string
+  4 description string
+  5 priority int32
+  6 jsonPath string !
+SelectableField
+  1 jsonPath string !
+CustomResourceConversion
+  1 strategy string !
+  2 webhook Any
+CustomResourceDefinitionStatus
+  1 conditions []CustomResourceDefinitionCondition ! ?
+  2 acceptedNames CustomResourceDefinitionNames !
+  3 storedVersions []string ! ?
+  4 observedGeneration int64
+CustomResourceDefinitionCondition
+  1 type string !
+  2 status string !
+  3 lastTransitionTime Time
+  4 reason string
+  5 message string
+  6 observedGeneration int64
+Scale
+  0 kind string
+  0 apiVersion string
+  1 metadata ObjectMeta !
+  2 spec ScaleSpec !
+  3 status ScaleStatus !
+ScaleSpec
+  1 replicas int32
+ScaleStatus
+  1 replicas int32 !
+  2 selector string
+"""

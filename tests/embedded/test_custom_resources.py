@@ -1,0 +1,304 @@
+"""Custom resources: defined, served, pruned, owned, watched and withdrawn while the server runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from embedded_server import Session, serving
+
+from pytest_daemonset.embedded.custom.definitions import define
+from pytest_daemonset.embedded.loops.garbage import collect
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+Object = dict[str, Any]
+
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+AGENTS = "/apis/example.com/v1/namespaces/here/nodeagents"
+MERGE = "application/merge-patch+json"
+SPEC = {
+    "type": "object",
+    "required": ["selector"],
+    "properties": {
+        "selector": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+        "replicas": {"type": "integer", "minimum": 0, "default": 1},
+        "mode": {"type": "string", "enum": ["a", "b"]},
+        "ports": {
+            "type": "array",
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["name"],
+            "items": {
+                "type": "object",
+                "required": ["name"],
+                "properties": {"name": {"type": "string"}, "port": {"type": "integer"}},
+            },
+        },
+    },
+}
+SCHEMA = {
+    "type": "object",
+    "properties": {"spec": SPEC, "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+}
+
+
+def version(name: str, storage: bool = False, **more: Any) -> Object:
+    return {"name": name, "served": True, "storage": storage, "schema": {"openAPIV3Schema": SCHEMA}, **more}
+
+
+def definition(*versions: Object, **names: Any) -> Object:
+    said = {"plural": "nodeagents", "kind": "NodeAgent", "shortNames": ["na"], **names}
+    spec = {"group": "example.com", "scope": "Namespaced", "names": said, "versions": list(versions)}
+    return {"metadata": {"name": f"{said['plural']}.example.com"}, "spec": spec}
+
+
+def agent(name: str, **spec: Any) -> Object:
+    return {
+        "apiVersion": "example.com/v1",
+        "kind": "NodeAgent",
+        "metadata": {"name": name},
+        "spec": {"selector": {}, **spec},
+    }
+
+
+@contextlib.asynccontextmanager
+async def defined(*versions: Object) -> AsyncIterator[Session]:
+    async with serving() as server:
+        loops = [asyncio.create_task(define(server.api)), asyncio.create_task(collect(server.api, None))]  # type: ignore[arg-type]
+        try:
+            whole = definition(*(versions or (version("v1", storage=True, subresources={"status": {}}),)))
+            assert (await server.ask("POST", CRDS, whole))[0] == 201
+            await until(server, AGENTS, 200)
+            yield server
+        finally:
+            for loop in loops:
+                loop.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
+
+
+async def until(server: Session, path: str, status: int) -> None:
+    for _ in range(200):
+        if (await server.ask("GET", path))[0] == status:
+            return
+        await asyncio.sleep(0)
+    raise AssertionError(f"{path} never answered {status}")
+
+
+def test_a_daemonset_like_resource_lives_as_a_built_in_one_does() -> None:
+    async def scenario() -> None:
+        async with defined() as server, server.watch(f"{AGENTS}?watch=1") as events:
+            status, made = await server.ask("POST", AGENTS, agent("a"))
+            assert (status, made["spec"]["replicas"]) == (201, 1)
+            assert (await events.next())["object"] == made
+            patched = await server.ask("PATCH", f"{AGENTS}/a", {"spec": {"mode": "b"}}, Content_Type=MERGE)
+            assert patched[1]["metadata"]["generation"] == 2
+            assert (await events.next())["type"] == "MODIFIED"
+            _, told = await server.ask(
+                "PATCH", f"{AGENTS}/a/status", {"status": {"numberReady": 1}}, Content_Type=MERGE
+            )
+            assert (told["status"], told["metadata"]["generation"]) == ({"numberReady": 1}, 2)
+            _, found = await server.ask("GET", f"{AGENTS}?labelSelector=x")
+            assert found["items"] == []
+            assert (await server.ask("DELETE", f"{AGENTS}/a"))[1]["status"] == "Success"
+            assert [(await events.next())["type"] for _ in range(2)] == ["MODIFIED", "DELETED"]
+
+    asyncio.run(scenario())
+
+
+def test_causes_name_the_fields() -> None:
+    async def scenario() -> None:
+        async with defined() as server:
+            wrong = agent("a", mode="c", replicas=-1, ports=[{"name": "x"}, {"name": "x", "port": "y"}])
+            status, refused = await server.ask("POST", AGENTS, wrong)
+            assert status == 422
+            causes = {cause["field"]: cause["reason"] for cause in refused["details"]["causes"]}
+            assert causes == {
+                "spec.mode": "FieldValueNotSupported",
+                "spec.replicas": "FieldValueInvalid",
+                "spec.ports[1].port": "FieldValueTypeInvalid",
+                "spec.ports[1]": "FieldValueDuplicate",
+            }
+            strict = await server.ask("POST", f"{AGENTS}?fieldValidation=Strict", agent("a", odd={"x": 1}))
+            assert (strict[0], 'unknown field "spec.odd"' in strict[1]["message"]) == (400, True)
+
+    asyncio.run(scenario())
+
+
+def test_pods_go_with_the_custom_resource_that_owns_them_and_it_with_its_owner() -> None:
+    async def scenario() -> None:
+        async with defined() as server:
+            maps, pods = "/api/v1/namespaces/here/configmaps", "/api/v1/namespaces/here/pods"
+            _, top = await server.ask("POST", maps, {"metadata": {"name": "top"}})
+
+            def owned(by: Object) -> list[Object]:
+                return [
+                    {key: by[key] for key in ("apiVersion", "kind")}
+                    | {key: by["metadata"][key] for key in ("name", "uid")}
+                ]
+
+            middle = agent("a")
+            middle["metadata"]["ownerReferences"] = owned(top)
+            _, middle = await server.ask("POST", AGENTS, middle)
+            pod = {"metadata": {"name": "p", "ownerReferences": owned(middle)}}
+            await server.ask("POST", pods, {**pod, "spec": {"containers": [{"name": "c", "image": "i"}]}})
+            await server.ask("DELETE", f"{maps}/top")
+            await until(server, f"{AGENTS}/a", 404)
+            await until(server, f"{pods}/p", 404)
+
+    asyncio.run(scenario())
+
+
+def test_the_objects_go_before_their_definition_and_finalizers_hold_both() -> None:
+    async def scenario() -> None:
+        async with defined() as server:
+            held = agent("held")
+            held["metadata"]["finalizers"] = ["example.com/hold"]
+            await server.ask("POST", AGENTS, held)
+            await server.ask("POST", AGENTS, agent("free"))
+            await server.ask("DELETE", f"{CRDS}/nodeagents.example.com")
+            await until(server, f"{AGENTS}/free", 404)
+            assert (await server.ask("GET", f"{AGENTS}/held"))[0] == 200
+            async with server.watch(f"{AGENTS}?watch=1&resourceVersion={server.api.store.rv}") as events:
+                await server.ask("PATCH", f"{AGENTS}/held", {"metadata": {"finalizers": None}}, Content_Type=MERGE)
+                assert (await events.next())["type"] == "DELETED"
+                assert await events.next() is None
+            await until(server, f"{CRDS}/nodeagents.example.com", 404)
+            assert await server.ask("GET", AGENTS) == (404, "404 page not found\n")
+            # and it can be defined again
+            await server.ask("POST", CRDS, definition(version("v1", storage=True)))
+            await until(server, AGENTS, 200)
+
+    asyncio.run(scenario())
+
+
+def test_versions_show_the_same_objects() -> None:
+    async def scenario() -> None:
+        async with defined(version("v1beta1", storage=True), version("v1")) as server:
+            beta = AGENTS.replace("v1", "v1beta1")
+            await server.ask("POST", AGENTS, agent("a"))
+            _, seen = await server.ask("GET", f"{beta}/a")
+            assert seen["apiVersion"] == "example.com/v1beta1"
+            _, patched = await server.ask("PATCH", f"{beta}/a", {"spec": {"mode": "a"}}, Content_Type=MERGE)
+            _, now = await server.ask("GET", f"{AGENTS}/a")
+            assert (now["spec"], now["apiVersion"]) == (patched["spec"], "example.com/v1")
+            _, group = await server.ask("GET", "/apis/example.com")
+            assert [each["version"] for each in group["versions"]] == ["v1", "v1beta1"]
+            assert (await server.ask("DELETE", f"{beta}/a"))[0] == 200
+            assert (await server.ask("GET", f"{AGENTS}/a"))[0] == 404
+
+    asyncio.run(scenario())
+
+
+def test_a_changed_schema_counts_from_then_on_and_the_objects_stay() -> None:
+    async def scenario() -> None:
+        async with defined() as server:
+            await server.ask("POST", AGENTS, agent("a"))
+            patch = [
+                {
+                    "op": "add",
+                    "path": "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/more",
+                    "value": {"type": "string"},
+                }
+            ]
+            status, _ = await server.ask(
+                "PATCH", f"{CRDS}/nodeagents.example.com", patch, Content_Type="application/json-patch+json"
+            )
+            assert status == 200
+            for _ in range(50):
+                _, found = await server.ask("PATCH", f"{AGENTS}/a", {"spec": {"more": "x"}}, Content_Type=MERGE)
+                if "more" in found["spec"]:
+                    return
+            raise AssertionError("the new field is still pruned")
+
+    asyncio.run(scenario())
+
+
+def test_the_number_of_replicas_has_a_url_of_its_own() -> None:
+    async def scenario() -> None:
+        scale = {
+            "specReplicasPath": ".spec.replicas",
+            "statusReplicasPath": ".status.replicas",
+            "labelSelectorPath": ".status.selector",
+        }
+        async with defined(version("v1", storage=True, subresources={"status": {}, "scale": scale})) as server:
+            await server.ask("POST", AGENTS, agent("a", replicas=2))
+            await server.ask(
+                "PATCH", f"{AGENTS}/a/status", {"status": {"replicas": 1, "selector": "a=b"}}, Content_Type=MERGE
+            )
+            _, told = await server.ask("GET", f"{AGENTS}/a/scale")
+            assert (told["kind"], told["spec"], told["status"]) == (
+                "Scale",
+                {"replicas": 2},
+                {"replicas": 1, "selector": "a=b"},
+            )
+            status, told = await server.ask("PATCH", f"{AGENTS}/a/scale", {"spec": {"replicas": 5}}, Content_Type=MERGE)
+            assert (status, told["spec"]) == (200, {"replicas": 5})
+            told["spec"]["replicas"] = 6
+            assert (await server.ask("PUT", f"{AGENTS}/a/scale", told))[1]["spec"] == {"replicas": 6}
+            _, whole = await server.ask("GET", f"{AGENTS}/a")
+            assert (whole["spec"]["replicas"], whole["metadata"]["generation"]) == (6, 3)
+            assert (await server.ask("PATCH", f"{AGENTS}/a/scale", {"spec": {"replicas": -1}}, Content_Type=MERGE))[
+                0
+            ] == 422
+
+    asyncio.run(scenario())
+
+
+def test_columns_are_those_of_the_definition() -> None:
+    async def scenario() -> None:
+        columns = [
+            {"name": "Mode", "type": "string", "jsonPath": ".spec.mode"},
+            {"name": "Ready", "type": "string", "jsonPath": '.status.conditions[?(@.type=="Ready")].status'},
+        ]
+        async with defined(version("v1", storage=True, additionalPrinterColumns=columns)) as server:
+            ready = {"conditions": [{"type": "Other", "status": "no"}, {"type": "Ready", "status": "yes"}]}
+            await server.ask("POST", AGENTS, {**agent("a", mode="b"), "status": ready})
+            _, table = await server.ask("GET", AGENTS, Accept="application/json;as=Table;v=v1;g=meta.k8s.io")
+            assert [each["name"] for each in table["columnDefinitions"]] == ["Name", "Mode", "Ready"]
+            assert table["rows"][0]["cells"] == ["a", "b", "yes"]
+
+    asyncio.run(scenario())
+
+
+def test_names_that_are_taken_are_not_served_until_they_are_free() -> None:
+    async def scenario() -> None:
+        async with defined() as server:
+            other = definition(
+                version("v1", storage=True), plural="others", singular="other", kind="Other", shortNames=["na"]
+            )
+            await server.ask("POST", CRDS, other)
+            for _ in range(50):
+                _, told = await server.ask("GET", f"{CRDS}/others.example.com")
+                if told["status"]["conditions"]:
+                    break
+            states = {each["type"]: (each["status"], each["reason"]) for each in told["status"]["conditions"]}
+            assert states == {"NamesAccepted": ("False", "ShortNamesConflict"), "Established": ("False", "NotAccepted")}
+            others = "/apis/example.com/v1/namespaces/here/others"
+            assert (await server.ask("GET", others))[0] == 404
+            await server.ask("DELETE", f"{CRDS}/nodeagents.example.com")
+            await until(server, others, 200)
+
+    asyncio.run(scenario())
+
+
+def test_a_definition_that_makes_no_sense_is_refused_with_causes() -> None:
+    async def scenario() -> None:
+        async with serving() as server:
+            wrong = definition(
+                {
+                    "name": "v1",
+                    "served": True,
+                    "storage": False,
+                    "schema": {"openAPIV3Schema": {"type": "object", "properties": {"a": {}}}},
+                }
+            )
+            wrong["metadata"]["name"] = "else.example.com"
+            status, refused = await server.ask("POST", CRDS, wrong)
+            assert status == 422
+            fields = {cause["field"] for cause in refused["details"]["causes"]}
+            path = "spec.versions[0].schema.openAPIV3Schema.properties[a].type"
+            assert fields == {"metadata.name", "spec.versions", path}
+
+    asyncio.run(scenario())
