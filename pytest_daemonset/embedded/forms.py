@@ -52,6 +52,10 @@ def encode_status(form: Form, status: Object) -> bytes:
     return encode(form, status, MESSAGES["Status"])
 
 
+def _unfit(wanted: str, found: str) -> statuses.StatusError:
+    return statuses.StatusError(406, "NotAcceptable", f"you requested {wanted}, but the requested object is {found}")
+
+
 def included(query: Mapping[str, str]) -> str:
     """What of each object the rows of a table carry, by `includeObject`.
 
@@ -105,14 +109,17 @@ class Writer:
         if self.form == Form(media.PROTOBUF):
             table = entry.table
             return protobuf.event_frame(type_, protobuf.enveloped(table.api_version, table.kind, self._message(entry)))
-        return self._frame(type_, self._one(entry.object))
+        return self._frame(type_, self._told(entry.object))
 
     def bookmark(self, obj: Object) -> bytes:
         """A BOOKMARK, whose object has nothing but a little metadata."""
         if self.form.shape == "table":
-            # nothing that a printer could read
-            return self._frame("BOOKMARK", orjson.dumps(self._table([], obj["metadata"])))
-        return self._frame("BOOKMARK", self._one(obj))
+            # a printer would find nothing to read in it
+            cells = [""] * len(self._served.kind.printer.columns)
+            table = self._table([], obj["metadata"])
+            row = {"cells": cells, "object": self._metadata(obj)}
+            return self._frame("BOOKMARK", orjson.dumps({**table, "rows": [row]}))
+        return self._frame("BOOKMARK", self._told(obj))
 
     def error(self, status: Object) -> bytes:
         """An ERROR event."""
@@ -123,12 +130,20 @@ class Writer:
             return protobuf.event_frame(type_, encoded)
         return orjson.dumps({"type": type_, "object": orjson.Fragment(encoded)}, option=orjson.OPT_APPEND_NEWLINE)
 
+    def _told(self, obj: Object) -> bytes:
+        if self.form.shape == "metadata list":
+            # kube-apiserver cannot make a list of an event's object, says so in its log, and tells it whole
+            return encode(self.form, obj, self._served.kind.table)
+        return self._one(obj)
+
     def _message(self, entry: Entry) -> bytes:
         if entry.message is None:
             entry.message = protobuf.encoder(self._served.kind.fields)(entry.object)
         return entry.message
 
     def _one(self, obj: Object) -> bytes:
+        if self.form.shape == "metadata list":
+            raise _unfit("PartialObjectMetadataList", "not a list")
         if self.form.shape == "metadata":
             return encode(self.form, self._metadata(obj), MESSAGES["PartialObjectMetadata"])
         if self.form.shape == "table":
@@ -137,11 +152,13 @@ class Writer:
 
     def _list(self, metadata: Object, items: Sequence[Object]) -> bytes:
         kind, shape = self._served.kind, self.form.shape
+        if shape == "metadata":
+            raise _unfit("PartialObjectMetadata", "a list")
         if shape == "table":
             return _text(self.form, self._table(items, metadata))
         said = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version}
         message = kind.table
-        if shape == "metadata":
+        if shape == "metadata list":
             said = {"kind": "PartialObjectMetadataList", "apiVersion": f"meta.k8s.io/{self.form.version}"}
             items = [self._metadata(item) for item in items]
             message = MESSAGES["PartialObjectMetadata"]

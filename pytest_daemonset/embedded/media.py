@@ -15,11 +15,11 @@ PROTOBUF = "application/vnd.kubernetes.protobuf"
 ACCEPTED = (JSON, YAML, PROTOBUF)
 STREAMS = (JSON, PROTOBUF)
 
-Shape = Literal["whole", "metadata", "table"]
+Shape = Literal["whole", "metadata", "metadata list", "table"]
 _SHAPES: dict[str, Shape] = {
     "Table": "table",
     "PartialObjectMetadata": "metadata",
-    "PartialObjectMetadataList": "metadata",
+    "PartialObjectMetadataList": "metadata list",
 }
 
 
@@ -29,7 +29,7 @@ class Form:
 
     Args:
         media_type: one of `ACCEPTED`.
-        shape: the objects whole, their metadata alone, or a table for people.
+        shape: objects or lists whole, the metadata of an object or of a list alone, or a table for people.
         version: of meta.k8s.io, for tables and metadata.
     """
 

@@ -42,7 +42,7 @@ METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
         ("application/json;as=Table;v=v9;g=meta.k8s.io,application/json", PLAIN),
         ("application/json;as=Table;v=v1,application/json", PLAIN),
         (f"{PROTOBUF};as=Table;v=v1;g=meta.k8s.io,application/json", PLAIN),
-        (f"{PROTOBUF};as=PartialObjectMetadataList;v=v1;g=meta.k8s.io", Form(PROTOBUF, "metadata")),
+        (f"{PROTOBUF};as=PartialObjectMetadataList;v=v1;g=meta.k8s.io", Form(PROTOBUF, "metadata list")),
         (f"{PROTOBUF};stream=watch", Form(PROTOBUF)),
         ("application/json;charset=utf-8", PLAIN),
     ],
@@ -177,6 +177,37 @@ def test_a_watch_of_tables_tells_the_columns_once():
     asyncio.run(scenario())
 
 
+def test_a_watch_that_asks_for_lists_of_metadata_is_told_whole_objects():
+    async def scenario():
+        async with serving() as server:
+            accept = METADATA.replace("Metadata;", "MetadataList;")
+            path = f"{MAPS}?watch=1&allowWatchBookmarks=true"
+            async with server._session.get(path, headers={"Accept": accept}) as answer:
+                server.api.create(ALICE, "configmaps", "here", config_map("a"))
+                server.api.create(ALICE, "pods", "here", pod("p"))
+                stream = Stream(answer)
+                events = [await stream.next(), await stream.next()]
+            assert [(each["type"], each["object"]["kind"]) for each in events] == [
+                ("ADDED", "ConfigMap"),
+                ("BOOKMARK", "ConfigMap"),
+            ]
+
+    asyncio.run(scenario())
+
+
+def test_bookmarks_of_tables_have_one_row():
+    async def scenario():
+        async with serving() as server:
+            path = f"{MAPS}?watch=1&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
+            async with server._session.get(path, headers={"Accept": TABLE}) as answer:
+                bookmark = await Stream(answer).next()
+            [row] = bookmark["object"]["rows"]
+            assert (bookmark["type"], row["cells"]) == ("BOOKMARK", ["", "", ""])
+            assert row["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
+
+    asyncio.run(scenario())
+
+
 def test_metadata_alone_is_told_by_every_verb_but_statuses_stay_whole():
     async def scenario():
         async with serving() as server:
@@ -186,6 +217,8 @@ def test_metadata_alone_is_told_by_every_verb_but_statuses_stay_whole():
             _, listed = await server.ask("GET", MAPS, Accept=accept)
             assert (listed["kind"], listed["apiVersion"]) == ("PartialObjectMetadataList", "meta.k8s.io/v1")
             assert [each["kind"] for each in listed["items"]] == ["PartialObjectMetadata"]
+            assert (await server.ask("GET", MAPS, Accept=METADATA))[0] == 406
+            assert (await server.ask("GET", f"{MAPS}/a", Accept=accept))[0] == 406
             _, gone = await server.ask("DELETE", f"{MAPS}/a", Accept=METADATA)
             assert (gone["kind"], gone["status"]) == ("Status", "Success")
 

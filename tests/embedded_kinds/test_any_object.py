@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -40,6 +41,7 @@ SCALARS: dict[str, st.SearchStrategy[Any]] = {
     "Any": st.dictionaries(TEXTS, TEXTS, max_size=2),
 }
 DEPTH = 8
+NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
 
 
 def values(known: Field, depth: int) -> st.SearchStrategy[Any]:
@@ -102,6 +104,9 @@ def test_well_typed_objects_are_judged_and_their_defaults_hold(kind: Kind, data:
     kind.validate_update_status(other, obj)
     assert kind.grace_seconds(obj, {}) >= 0
     assert all(isinstance(each, str) for each in kind.field_labels(obj).values())
+    obj["metadata"]["name"] = "x"
+    assert len(kind.printer.cells(obj, NOW)) == len(kind.printer.columns)
+    assert isinstance(kind.printer.conditions(obj), list)
 
 
 @KINDS
