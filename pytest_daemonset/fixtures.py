@@ -339,7 +339,7 @@ def _keep(folder: Path, nodeid: str, daemonsets: DaemonSets) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def daemonset_cluster(_daemonset_running: Running, pytestconfig: pytest.Config) -> ClusterUnderTest:
-    """The cluster: `client`, `kubeconfig`, `nodes`, `version`, `capabilities`."""
+    """The cluster: `kubeconfig`, `nodes`, `request`, `api_client`, `version`, `capabilities`."""
     from pytest_daemonset.clusters.under_test import ClusterUnderTest
 
     run = pytestconfig.stash[RUN]
