@@ -19,7 +19,7 @@ from pytest_daemonset.reference.events import Filter, Recorder
 from pytest_daemonset.reference.expectations import Expectations
 from pytest_daemonset.reference.placement import Plan, Pods, Rules
 from pytest_daemonset.reference.queue import WorkQueue
-from pytest_daemonset.reference.revisions import History, RevisionView, data_of, revision_for
+from pytest_daemonset.reference.revisions import History, RevisionView
 from pytest_daemonset.reference.selectors import selects
 from pytest_daemonset.reference.views import HASH_LABEL, Json, NodeView, PodView
 from pytest_daemonset.reference.writer import Writer, namespace_is_going
@@ -192,7 +192,7 @@ class Controller(Decisions):
                 return
         if await self.claim(daemonset):
             return
-        history = History.of(self.caches.revisions_by.of(uid), data_of(daemonset))
+        history = History.of(self.caches.revisions_by.of(uid), self.data_of(daemonset))
         revision = await self.record_template(daemonset, history)
         if revision is not None:
             await self.reconcile(daemonset, history, revision)
@@ -225,10 +225,9 @@ class Controller(Decisions):
     async def record_template(self, daemonset: Json, history: History) -> str | None:
         """See to it that one revision records the template, numbered on top; returns its hash, None to come back later."""
         if history.current is None:
-            wanted = revision_for(daemonset, data_of(daemonset), history.next_number, self.owner_reference(daemonset))
-            made = await self.writer.create_revision(daemonset, wanted)
+            made = await self.writer.create_revision(daemonset, self.revision_for(daemonset, history.next_number))
             if made is None:
-                await self.writer.raise_collisions(daemonset)
+                await self.clashed(daemonset)
                 return None
             return RevisionView.of(made).hash
         if history.twins:
@@ -238,6 +237,10 @@ class Controller(Decisions):
         if update is not None:
             await self.writer.replace_revision(daemonset, update)
         return history.current.hash
+
+    async def clashed(self, daemonset: Json) -> None:
+        """The name of a new revision is taken by other data: the next sync makes another name (REV-11)."""
+        await self.writer.raise_collisions(daemonset)
 
     async def _merge_twins(self, daemonset: Json, keep: RevisionView, twins: list[RevisionView]) -> None:
         """Relabel the twins' pods, and only those, before the twins go: truly old pods stay old (REV-10)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_daemonset.reference import ownership, placement, pods, rollout, status
+from pytest_daemonset.reference import ownership, placement, pods, revisions, rollout, status
 from pytest_daemonset.reference.eligibility import Decision, Eligibility
 from pytest_daemonset.reference.placement import Plan, Pods, Rules
 from pytest_daemonset.reference.views import Json, NodeView, PodView
@@ -78,6 +78,14 @@ class Decisions:
     def pod_for(self, daemonset: Json, node: str, revision: str, tolerations: Sequence[Json]) -> dict[str, Any]:
         """The pod for one node."""
         return pods.pod_for(daemonset, node, revision, tolerations, self.owner_reference(daemonset))
+
+    def data_of(self, daemonset: Json) -> dict[str, Any]:
+        """What a revision records of the set: what is not the same is another revision."""
+        return revisions.data_of(daemonset)
+
+    def revision_for(self, daemonset: Json, number: int) -> dict[str, Any]:
+        """The revision that records the set as it is now, under this number."""
+        return revisions.revision_for(daemonset, self.data_of(daemonset), number, self.owner_reference(daemonset))
 
     def delete_options(self, pod: PodView) -> dict[str, Any]:
         """How a pod is deleted: with its own grace period (TERM-02), and only this very pod."""

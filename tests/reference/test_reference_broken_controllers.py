@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+import reference_rollout_questions
 from reference_objects import NOW, START, daemonset, names, node, pod, rules
 from reference_rig import story
 
@@ -24,6 +25,7 @@ def asked(name, question):
     answers = []
     for made in (controller_class([name]), Controller):
         controller = made.__new__(made)
+        vars(controller).update(_first={}, _strategies={}, _nodes={}, _begun=set(), _process="this")
         answers.append(question(controller))
     return answers
 
@@ -163,6 +165,7 @@ QUESTIONS |= {
     "keeps-all-history": cleaned(),
     "deletes-live-revisions": cleaned(pod("p", hash="old")),
 }
+QUESTIONS |= reference_rollout_questions.QUESTIONS
 WHOLE = {
     "computes-nodes-once",
     "watches-itself-only",

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pytest_daemonset.reference.broken import overdoing, owning, placing, reporting, rolling, watching
+from pytest_daemonset.reference.broken import (
+    overdoing,
+    owning,
+    placing,
+    reporting,
+    revising,
+    rolling,
+    surging,
+    watching,
+)
 from pytest_daemonset.reference.controller import Controller
 
 if TYPE_CHECKING:
@@ -71,11 +80,32 @@ _ALL: tuple[type[Controller], ...] = (
     rolling.IgnoresBudget,
     rolling.CountsMissingOnly,
     rolling.RoundsDown,
-    rolling.SurgesEverywhere,
-    rolling.RetiresEarly,
     rolling.SetsNoTimer,
-    rolling.KeepsAllHistory,
-    rolling.DeletesLiveRevisions,
+    rolling.SparesTheSick,
+    rolling.KeepsTheFirstStrategy,
+    rolling.WaitsFromTheFirstReady,
+    rolling.IgnoresTheDown,
+    rolling.RollsOverTheNodesOfItsStart,
+    surging.SurgesEverywhere,
+    surging.RetiresEarly,
+    surging.SurgesAgain,
+    surging.SurgeWaitsForTheEnd,
+    surging.SurgesOverCorpses,
+    surging.SurgesBesideTheSickInTurn,
+    surging.GivesUpAtOnce,
+    surging.KeepsOneOfEachRevision,
+    revising.KeepsAllHistory,
+    revising.DeletesLiveRevisions,
+    revising.RecordsLate,
+    revising.RecordsTheWholeSpec,
+    revising.LabelsTheFirstWithTheLast,
+    revising.RecordsADifference,
+    revising.NeverRenumbers,
+    revising.RollbackIsNew,
+    revising.KeepsTheOldestTwin,
+    revising.IgnoresClashes,
+    revising.RandomIdentities,
+    revising.DataOfThisProcess,
     reporting.RewritesStatus,
     reporting.RestartRewrites,
     reporting.EarlyObservedGeneration,

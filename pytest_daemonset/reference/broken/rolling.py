@@ -1,4 +1,4 @@
-"""Controllers that roll out, or remember what they rolled out, in the wrong way."""
+"""Controllers that roll out in the wrong way."""
 
 # ruff: noqa: ARG002 (a broken decision often does not look at what it should look at)
 
@@ -14,8 +14,8 @@ from pytest_daemonset.reference.eligibility import Decision
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from pytest_daemonset.reference.client import Client
     from pytest_daemonset.reference.placement import Plan, Pods, Rules
-    from pytest_daemonset.reference.revisions import History
     from pytest_daemonset.reference.views import Json, PodView
 
 
@@ -84,28 +84,6 @@ class RoundsDown(Controller):
         return rollout.without_surge(decisions, there, rules.revision, budget, rules.available)
 
 
-class SurgesEverywhere(Controller):
-    """Starts a new pod beside every old one at once, whatever maxSurge says."""
-
-    name, rows = "surges-everywhere", ("UPD-16",)
-
-    def rollout(
-        self, daemonset: Json, decisions: Mapping[str, Decision], there: Mapping[str, Pods], rules: Rules
-    ) -> Plan:
-        if not rules.surge:
-            return super().rollout(daemonset, decisions, there, rules)
-        return rollout.with_surge(decisions, there, rules.revision, 2 * len(decisions), rules.available)
-
-
-class RetiresEarly(Controller):
-    """With surge, deletes the old pod as soon as a new one exists beside it."""
-
-    name, rows = "retires-early", ("UPD-17",)
-
-    def plan(self, decisions: Mapping[str, Decision], there: Mapping[str, Pods], rules: Rules) -> Plan:
-        return super().plan(decisions, there, replace(rules, available=lambda _: True))
-
-
 class SetsNoTimer(Controller):
     """Waits for an event where only time passes: minReadySeconds end unnoticed."""
 
@@ -115,19 +93,77 @@ class SetsNoTimer(Controller):
         return []
 
 
-class KeepsAllHistory(Controller):
-    """Never deletes a revision."""
+class SparesTheSick(Controller):
+    """Never replaces an old pod that is not available: it waits until it is."""
 
-    name, rows = "keeps-all-history", ("REV-07", "REV-09")
+    name, rows = "spares-the-sick", ("UPD-07", "UPD-08", "UPD-10")
 
-    async def clean_up(self, daemonset: Json, history: History, owned: Pods) -> None:
-        return
+    def rollout(
+        self, daemonset: Json, decisions: Mapping[str, Decision], there: Mapping[str, Pods], rules: Rules
+    ) -> Plan:
+        result = super().rollout(daemonset, decisions, there, rules)
+        result.delete = [pod for pod in result.delete if rules.available(pod)]
+        return result
 
 
-class DeletesLiveRevisions(Controller):
-    """Deletes revisions beyond the limit although pods still carry them."""
+class KeepsTheFirstStrategy(Controller):
+    """Reads the strategy when the template changes, and keeps to it until the template changes again."""
 
-    name, rows = "deletes-live-revisions", ("REV-08",)
+    name, rows = "keeps-the-first-strategy", ("UPD-11",)
 
-    async def clean_up(self, daemonset: Json, history: History, owned: Pods) -> None:
-        await super().clean_up(daemonset, history, [])
+    def __init__(self, client: Client) -> None:
+        super().__init__(client)
+        self._strategies: dict[tuple[str, str], Json] = {}
+
+    def rollout(
+        self, daemonset: Json, decisions: Mapping[str, Decision], there: Mapping[str, Pods], rules: Rules
+    ) -> Plan:
+        key, spec = (daemonset["metadata"]["uid"], rules.revision), daemonset["spec"]
+        strategy = self._strategies.setdefault(key, spec.get("updateStrategy") or {})
+        return super().rollout({**daemonset, "spec": {**spec, "updateStrategy": strategy}}, decisions, there, rules)
+
+
+class WaitsFromTheFirstReady(Controller):
+    """Counts minReadySeconds from the first time that a pod was Ready, whatever it has been since."""
+
+    name, rows = "waits-from-the-first-ready", ("UPD-13",)
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(client)
+        self._first: dict[str, float] = {}
+
+    def pod_view(self, pod: Json) -> PodView:
+        view = super().pod_view(pod)
+        if view.ready_since is None:
+            return view
+        return replace(view, ready_since=self._first.setdefault(view.uid, view.ready_since))
+
+
+class IgnoresTheDown(Controller):
+    """Charges nothing to the budget for nodes whose pod is on its way out."""
+
+    name, rows = "ignores-the-down", ("UPD-14", "UPD-04")
+
+    def rollout(
+        self, daemonset: Json, decisions: Mapping[str, Decision], there: Mapping[str, Pods], rules: Rules
+    ) -> Plan:
+        up = {node for node, pods in there.items() if not all(pod.terminating for pod in pods)}
+        return super().rollout(
+            daemonset, {node: decision for node, decision in decisions.items() if node in up}, there, rules
+        )
+
+
+class RollsOverTheNodesOfItsStart(Controller):
+    """Rolls out over the nodes that there were when the rollout began, until it has ended."""
+
+    name, rows = "rolls-over-the-nodes-of-its-start", ("UPD-15",)
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(client)
+        self._nodes: dict[tuple[str, str], Mapping[str, Decision]] = {}
+
+    def rollout(
+        self, daemonset: Json, decisions: Mapping[str, Decision], there: Mapping[str, Pods], rules: Rules
+    ) -> Plan:
+        at_its_start = self._nodes.setdefault((daemonset["metadata"]["uid"], rules.revision), decisions)
+        return super().rollout(daemonset, at_its_start, there, rules)
