@@ -193,6 +193,41 @@ def test_what_the_server_has_can_be_asked(kubectl):
     assert kubectl("get", "--raw", "/readyz") == "ok"
 
 
+def test_custom_resources_are_defined_shown_and_explained(kubectl, namespace):
+    group = f"{namespace}.example.com"
+    schema = {
+        "type": "object",
+        "properties": {
+            "spec": {"type": "object", "required": ["size"], "properties": {"size": {"type": "integer", "minimum": 1}}}
+        },
+    }
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": schema},
+        "additionalPrinterColumns": [{"name": "Size", "type": "integer", "jsonPath": ".spec.size"}],
+    }
+    names = {"plural": "agents", "singular": "agent", "kind": "Agent"}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"agents.{group}"},
+        "spec": {"group": group, "names": names, "scope": "Namespaced", "versions": [version]},
+    }
+    kubectl("apply", "-f", "-", stdin=json.dumps(definition))
+    kubectl("wait", "--for=condition=Established", f"crd/agents.{group}", "--timeout=50s")
+    agent = {"apiVersion": f"{group}/v1", "kind": "Agent", "metadata": {"name": "a"}, "spec": {"size": 3}}
+    words = ("apply", "-n", namespace, "-f", "-")
+    assert "created" in kubectl(*words, stdin=json.dumps(agent))
+    assert "spec.size" in kubectl(*words, stdin=json.dumps({**agent, "spec": {"size": 0}}), code=1)
+    shown = kubectl("get", f"agents.{group}", "-n", namespace).splitlines()
+    assert [line.split() for line in shown] == [["NAME", "SIZE"], ["a", "3"]]
+    assert "size" in kubectl("explain", "agents.spec", f"--api-version={group}/v1")
+    kubectl("delete", f"crd/agents.{group}", "--timeout=50s")
+    assert "doesn't have a resource type" in kubectl("get", f"agents.{group}", "-n", namespace, code=1)
+
+
 def test_patches_of_all_kinds(kubectl, namespace):
     kubectl("create", "configmap", "x", "--from-literal=a=b", "-n", namespace)
     about = ("patch", "configmap", "x", "-n", namespace)

@@ -8,7 +8,7 @@ import pytest
 from embedded_server import config_map, serving
 
 from pytest_daemonset.embedded.discovery import verbs
-from pytest_daemonset.embedded.kinds import ALL_KINDS
+from pytest_daemonset.embedded.kinds import ALL_KINDS, Kind
 from pytest_daemonset.embedded.openapi import OpenApi
 from pytest_daemonset.embedded.openapi.operations import paths
 from pytest_daemonset.embedded.openapi.schemas import V2, V3, schema_name, schemas
@@ -58,6 +58,18 @@ def test_a_patch_says_that_the_server_checks_fields():
     operation = paths(KINDS, V3)["/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}"]["patch"]
     assert operation["x-kubernetes-group-version-kind"] == {"group": "apps", "version": "v1", "kind": "DaemonSet"}
     assert "fieldValidation" in {each["name"] for each in operation["parameters"]}
+
+
+def test_custom_resources_know_no_strategic_merge_and_bring_their_schema():
+    custom = Kind(
+        group="example.com", version="v1", kind="Agent", plural="agents", singular="agent", schema={"type": "object"}
+    )
+    patch = paths([(custom, verbs(custom))], V3)["/apis/example.com/v1/namespaces/{namespace}/agents/{name}"]["patch"]
+    assert "application/strategic-merge-patch+json" not in patch["requestBody"]["content"]
+    built_in = paths(KINDS, V3)["/api/v1/namespaces/{namespace}/pods/{name}"]["patch"]
+    assert "application/strategic-merge-patch+json" in built_in["requestBody"]["content"]
+    found = schemas([custom], V3)["com.example.v1.Agent"]
+    assert set(found["properties"]) == {"apiVersion", "kind", "metadata"}
 
 
 def test_the_table_of_contents_leads_to_each_group_version():

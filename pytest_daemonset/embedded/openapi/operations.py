@@ -44,12 +44,10 @@ _ON_ONE = (
     ("delete", "delete", _DELETE),
 )
 _ON_MANY = (("get", "list", _LIST), ("post", "post", _WRITE), ("delete", "deletecollection", (*_DELETE, *_LIST)))
-_PATCHES = (
-    "application/json-patch+json",
-    "application/merge-patch+json",
-    "application/strategic-merge-patch+json",
-)
-_BODIES = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
+_PATCHES = ("application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json")
+_STRATEGIC = "application/strategic-merge-patch+json"
+_BODIES = ("application/json", "application/yaml")
+_PROTOBUF = "application/vnd.kubernetes.protobuf"
 
 
 def paths(kinds: Iterable[tuple[Kind, Sequence[str]]], dialect: Dialect) -> Object:
@@ -88,6 +86,9 @@ def _path(
     namespaced: bool,
 ) -> Object:
     names = (*in_path, *(("namespace",) if namespaced else ()))
+    bodies = (*_BODIES, _PROTOBUF) if kind.table is not None else _BODIES
+    # kubectl apply goes by this: custom resources know no strategic merge
+    patches = (*_PATCHES, _STRATEGIC) if kind.schema is None else _PATCHES
     found: Object = {"parameters": [_parameter(name, "path", dialect) for name in names]}
     for method, action, parameters in operations:
         operation: Object = {
@@ -99,25 +100,23 @@ def _path(
         name = schema_name(kind)
         reference = {"$ref": dialect.prefix + (f"{name}List" if action in {"list", "deletecollection"} else name)}
         if dialect is V3:
-            answered: Object = {"content": {media: {"schema": reference} for media in _BODIES}}
+            answered: Object = {"content": {media: {"schema": reference} for media in bodies}}
         else:
             answered = {"schema": reference}
-            operation["produces"] = list(_BODIES)
+            operation["produces"] = list(bodies)
         operation["responses"] = {"201" if method == "post" else "200": {"description": "OK", **answered}}
         if method in {"post", "put", "patch"}:
-            _take_body(operation, _PATCHES if method == "patch" else _BODIES, {"$ref": dialect.prefix + name}, dialect)
+            schema = {"type": "object"} if method == "patch" else {"$ref": dialect.prefix + name}
+            _take_body(operation, patches if method == "patch" else bodies, schema, dialect)
         found[method] = operation
     return found
 
 
-def _take_body(operation: Object, media_types: Sequence[str], reference: Object, dialect: Dialect) -> None:
-    patches = media_types is _PATCHES
+def _take_body(operation: Object, media_types: Sequence[str], schema: Object, dialect: Dialect) -> None:
     if dialect is V2:
         operation["consumes"] = list(media_types)
-        schema = {"type": "object"} if patches else reference
         operation["parameters"].append({"name": "body", "in": "body", "required": True, "schema": schema})
         return
-    schema = {"type": "object"} if patches else reference
     operation["requestBody"] = {"required": True, "content": {media: {"schema": schema} for media in media_types}}
 
 

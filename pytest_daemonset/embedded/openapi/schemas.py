@@ -30,6 +30,9 @@ _HOMES = MappingProxyType(
         "io.k8s.api.authorization.v1": "SelfSubjectAccessReviewSpec SubjectAccessReviewSpec SubjectAccessReviewStatus "
         "ResourceAttributes NonResourceAttributes FieldSelectorAttributes LabelSelectorAttributes SelfSubjectRulesReviewSpec "
         "SubjectRulesReviewStatus ResourceRule NonResourceRule ExtraValue",
+        "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1": "CustomResourceDefinitionSpec CustomResourceDefinitionStatus "
+        "CustomResourceDefinitionNames CustomResourceDefinitionVersion CustomResourceDefinitionCondition CustomResourceValidation "
+        "CustomResourceSubresources CustomResourceSubresourceScale CustomResourceColumnDefinition CustomResourceConversion SelectableField",
         "io.k8s.api.authentication.v1": "SelfSubjectReviewStatus UserInfo TokenReviewSpec TokenReviewStatus",
     }
 )
@@ -97,10 +100,10 @@ def schemas(kinds: Iterable[Kind], dialect: Dialect) -> Object:
     found: Object = {}
     for kind in kinds:
         name = schema_name(kind)
-        whole = _custom(kind.schema, dialect, found) if kind.schema else _message(kind.fields, dialect, found)
-        whole["description"] = (
-            f"{kind.kind} of {kind.api_version}, as the embedded server of pytest-daemonset keeps it."
-        )
+        said = f"{kind.kind} of {kind.api_version}, as the embedded server of pytest-daemonset keeps it."
+        schema = kind.schema
+        whole = _message(kind.fields, dialect, found) if schema is None else _custom(schema, dialect, found)
+        whole.setdefault("description", said)
         whole["x-kubernetes-group-version-kind"] = [group_version_kind(kind)]
         found[name] = whole
         items = {"type": "array", "items": {"$ref": dialect.prefix + name}}
