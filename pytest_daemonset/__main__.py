@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,7 +53,11 @@ def parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="run a cluster in the foreground, to try things by hand")
     _cluster_options(serve)
 
-    commands.add_parser("doctor", help="say what this machine can run, one line each, with the remedy")
+    doctor = commands.add_parser("doctor", help="say what this machine can run, one line each, with the remedy")
+    doctor.add_argument(
+        "--cluster", choices=["embedded", "k3s"], default="embedded", help="for which cluster (default: embedded)"
+    )
+    doctor.add_argument("--image", default="", metavar="IMAGE", help="the image of k3s, if not its own")
 
     explain = commands.add_parser(
         "explain", help="say for each node whether it gets a pod, and why, without any cluster"
@@ -101,16 +106,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case "doctor":
                 from pytest_daemonset.clusters.doctor import doctor
 
-                return doctor(sys.stdout)
+                return doctor(sys.stdout, options.cluster, options.image)
             case _:
                 from pytest_daemonset.daemonsets.explain import explain
 
-                return explain(options.daemonset, options.nodes, as_json=options.json, out=sys.stdout)
+                code = explain(options.daemonset, options.nodes, as_json=options.json, out=sys.stdout)
+                sys.stdout.flush()
+                return code
     except DaemonSetTestError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Whoever read our output has seen enough, as `head` does; the interpreter must not try to flush the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
 
 
 if __name__ == "__main__":

@@ -229,7 +229,8 @@ def _say(config: pytest.Config, text: str) -> None:
     capture = config.pluginmanager.getplugin("capturemanager")
     if terminal is not None and capture is not None and terminal.verbosity >= 0:
         with capture.global_and_fixture_disabled():
-            terminal.write_line(f"\ndaemonset: {text}" if terminal.currentfspath else f"daemonset: {text}")
+            terminal.ensure_newline()
+            terminal.write_line(f"daemonset: {text}")
 
 
 @pytest.fixture

@@ -49,9 +49,27 @@ def explain(daemonset: str, nodes: str, *, as_json: bool, out: TextIO) -> int:
             name = answer["daemonSet"]
             mine = [other for other in answers if other["daemonSet"] == name]
             out.write(f"DaemonSet {name}: a pod on {sum(other['mayStart'] for other in mine)} of {len(mine)} nodes\n")
-        verdict = "pod   " if answer["mayStart"] else "keeps " if answer["mayStay"] else "no pod"
-        out.write(f"  {answer['node']:<{width}}  {verdict}  {answer['reason']}\n")
+        verdict = "pod" if answer["mayStart"] else "no new pod" if answer["mayStay"] else "no pod"
+        out.write(f"  {answer['node']:<{width}}  {verdict:<10}  {answer['reason']}\n")
     return 0
+
+
+def _named(item: object) -> bool:
+    metadata = item.get("metadata") if isinstance(item, dict) else None
+    return isinstance(metadata, dict) and isinstance(metadata.get("name"), str)
+
+
+def _malformed(node: dict[str, Any]) -> str | None:
+    """What contradicts the API's types in the fields that placement depends on."""
+    spec, labels = node.get("spec") or {}, node["metadata"].get("labels") or {}
+    if not isinstance(labels, dict):
+        return f"metadata.labels: must be a mapping, found {labels!r}"
+    if not isinstance(spec, dict):
+        return f"spec: must be a mapping, found {spec!r}"
+    taints = spec.get("taints") or []
+    if not isinstance(taints, list) or not all(isinstance(taint, dict) for taint in taints):
+        return f"spec.taints: must be a list of mappings, found {taints!r}"
+    return None
 
 
 def _nodes(source: str) -> list[dict[str, Any]]:
@@ -66,12 +84,13 @@ def _nodes(source: str) -> list[dict[str, Any]]:
     except (json.JSONDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"{source}: neither JSON nor YAML: {error}") from None
     items = content.get("items") if isinstance(content, dict) and "items" in content else [content]
-    if not isinstance(items, list) or not all(
-        isinstance(item, dict) and item.get("metadata", {}).get("name") for item in items
-    ):
+    if not isinstance(items, list) or not all(map(_named, items)):
         raise UsageError(
             f"{source}: expected what `kubectl get nodes -o json` prints: a list of Nodes under `items`, each with a name"
         )
+    for item in items:
+        if (field := _malformed(item)) is not None:
+            raise UsageError(f"{source}: node {item['metadata']['name']}: {field}; is this what the API server told?")
     strangers = sorted({str(item.get("kind")) for item in items} - {"Node", "None"})
     if strangers:
         raise UsageError(f"{source}: expected Nodes, found {', '.join(strangers)}; try `kubectl get nodes -o json`")
