@@ -45,6 +45,13 @@ class Handle(Generic[T]):
         state = "not awaited" if self._operation is None else "done" if self._operation.outcome.done() else "running"
         return f"<Handle {self.what}: {state}>"
 
+    if not TYPE_CHECKING:  # a type checker knows by itself that there is no such attribute
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(
+                f"{self.what} is a handle and has no {name!r}: wait for it first, with .wait() or, in a coroutine, await"
+            )
+
     @property
     def taken(self) -> bool:
         """Whether somebody has awaited it, or called `wait`."""

@@ -259,3 +259,13 @@ def test_a_failure_for_good_fails_what_is_asked_for_later_and_else_the_test() ->
             unasked.close()
     finally:
         portal.stop()
+
+
+def test_a_handle_that_is_taken_for_its_result_says_what_to_write() -> None:
+    async def nothing() -> None:
+        return None
+
+    handle = Scope(Portal()).handle(nothing, "apply of agent.yaml")
+    with pytest.raises(AttributeError, match=r"apply of agent.yaml is a handle and has no 'eventually': .*\.wait\(\)"):
+        handle.eventually  # type: ignore[attr-defined]  # noqa: B018
+    assert not hasattr(handle, "__wrapped__")
