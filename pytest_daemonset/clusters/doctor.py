@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 NEEDED_DISK = 256 * 2**20  # bytes: an audit log and the histories of a long run
+_FIRST = {"embedded": "python -m pytest_daemonset verify", "k3s": "pytest --daemonset-cluster=k3s"}
 NEEDED_FILES = 1024  # open files: one socket a watch, some per process
 
 
@@ -32,23 +33,31 @@ class Finding(NamedTuple):
     remedy: str = ""
 
 
-def doctor(out: TextIO) -> int:
+def doctor(out: TextIO, cluster: str = "embedded", image: str = "") -> int:
     """Examine the machine and print a line per finding.
 
+    Arguments:
+        out: where to.
+        cluster: which cluster is to run here.
+        image: of k3s; the pinned one when empty.
+
     Returns:
-        0 when the embedded cluster can run here, 1 when it cannot.
+        0 when that cluster can run here, 1 when it cannot.
     """
-    findings = [
-        check() for check in (_python, _packages, _loopback, _folder, _open_files, _keeper, _asyncio, _kubernetes)
-    ]
+    checks = (_python, _packages, _loopback, _folder, _open_files, _keeper, _asyncio, _kubernetes)
+    findings = [check() for check in checks]
+    if cluster == "k3s":
+        from pytest_daemonset.clusters.k3s.doctor import findings as more
+
+        findings += more(image)
     for finding in findings:
         mark = {True: "ok  ", False: "FAIL", None: "-   "}[finding.fine]
         out.write(f"{mark}  {finding.text}" + (f"; {finding.remedy}" if finding.remedy else "") + "\n")
     broken = any(finding.fine is False for finding in findings)
     out.write(
-        "the embedded cluster cannot run here\n"
+        f"the {cluster} cluster cannot run here\n"
         if broken
-        else "the embedded cluster can run here: try `python -m pytest_daemonset verify`\n"
+        else f"the {cluster} cluster can run here: try `{_FIRST[cluster]}`\n"
     )
     return int(broken)
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import io
 import os
+import socket
 import tarfile
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -49,7 +50,7 @@ class Container:
         network: the only network that it is on.
         files: what is put into it before it starts: absolute path -> content.
         env: environment variables.
-        ports: ports that are published on `publish`, each on a free one.
+        ports: ports that are published on `publish`, each with the port that it gets there; None for a free one.
         publish: the address on the daemon's machine.
         privileged: whether it may do what root may.
         tmpfs: folders in memory.
@@ -62,7 +63,7 @@ class Container:
     network: str
     files: Mapping[str, bytes] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
-    ports: Sequence[int] = ()
+    ports: Mapping[int, int | None] = field(default_factory=dict)
     publish: str = "127.0.0.1"
     privileged: bool = False
     tmpfs: Sequence[str] = ()
@@ -97,7 +98,7 @@ class Engine:
         Raises:
             UsageError: there is none, it may not be used, the extra is not installed, or nobody could clean up there.
         """
-        client, address = await asyncio.to_thread(_connect)
+        client, address = await asyncio.to_thread(find_daemon)
         return cls(client, address, keeper, group, keep=keep)
 
     @property
@@ -194,7 +195,7 @@ class Engine:
         def make() -> None:
             settings = api.create_host_config(
                 privileged=wanted.privileged,
-                port_bindings=dict.fromkeys(wanted.ports, (wanted.publish, None)),
+                port_bindings={port: (wanted.publish, there) for port, there in wanted.ports.items()},
                 tmpfs=dict.fromkeys(wanted.tmpfs, ""),
                 restart_policy={"Name": "no"},
                 network_mode=wanted.network,
@@ -428,7 +429,12 @@ class Follower:
         await asyncio.to_thread(self._thread.join, 5.0)
 
 
-def _connect() -> tuple[Any, str]:
+def find_daemon() -> tuple[Any, str]:
+    """The daemon that testcontainers finds: docker's client, and its address for the keeper.
+
+    Raises:
+        UsageError: there is none, it may not be used, or the extra is not installed; the text has the remedy.
+    """
     try:
         from docker.errors import DockerException
         from testcontainers.core.docker_client import DockerClient, get_docker_host
@@ -445,6 +451,9 @@ def _connect() -> tuple[Any, str]:
             "the keeper speaks to unix:// sockets and to tcp:// without TLS; forward the socket (ssh -L) and set DOCKER_HOST"
         )
     try:
+        if address.startswith("unix://"):  # docker's own client leaves its socket open when it cannot connect
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                probe.connect(address.removeprefix("unix://"))
         client = DockerClient(timeout=_PATIENCE).client
         client.ping()
     except (DockerException, OSError) as error:

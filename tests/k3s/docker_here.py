@@ -46,6 +46,12 @@ def docker(*words: str) -> str:
     return done.stdout
 
 
+def shell(line: str) -> None:
+    """Run a line as a person would; it must succeed."""
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def ours(label: str = "pytest-daemonset") -> list[str]:
     """Containers, networks and volumes with a label of ours."""
     found = docker("ps", "-a", "--filter", f"label={label}", "--format", "container {{.Names}}").splitlines()

@@ -86,7 +86,7 @@ def container(
         network=network,
         files={**files, agent.CONFIG: written},
         env={"K3S_TOKEN": token, **settings.env},
-        ports=[PORT],
+        ports={PORT: None},
         privileged=settings.privileged and settings.server_node and not settings.virtual,
         tmpfs=("/run", "/var/run"),
     )

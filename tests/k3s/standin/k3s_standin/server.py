@@ -42,6 +42,13 @@ NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 K3S = Caller("system:k3s-supervisor", ("system:masters",), "k3s-standin")
 ADMIN = Caller("system:admin", ("system:masters",))
 CONTROLLER = Caller("system:serviceaccount:kube-system:daemon-set-controller", ("system:serviceaccounts",))
+
+
+def _count_changes(new: dict[str, Any], old: dict[str, Any]) -> None:
+    if new["spec"] != old["spec"]:
+        new["metadata"]["generation"] = old["metadata"]["generation"] + 1
+
+
 # Only what shows that the controller-manager works: its observedGeneration follows, no pods come.
 DEPLOYMENT = Kind(
     group="apps",
@@ -51,7 +58,8 @@ DEPLOYMENT = Kind(
     singular="deployment",
     subresources=("status",),
     has_generation=True,
-    message="DaemonSet",
+    message="Deployment",
+    on_prepare_update=_count_changes,
 )
 KNOWN_CONTROLLERS = {"*", "tokencleaner", "daemonset", "deployment", "garbagecollector", "podgc", "nodelifecycle", "namespace",
                      "serviceaccount", "service", "route", "cloud-node-lifecycle", "daemonset-controller"}  # fmt: skip

@@ -1,0 +1,141 @@
+"""What ``doctor --cluster k3s`` looks at: one line each, with the remedy, within seconds and without starting a cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_daemonset.clusters.doctor import Finding
+from pytest_daemonset.clusters.k3s.settings import K3sConfig
+from pytest_daemonset.engine.engine import REMEDY, find_daemon
+from pytest_daemonset.engine.tiny_image import NAME as TINY
+from pytest_daemonset.engine.tiny_image import image_tar
+from pytest_daemonset.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NEEDED_DISK: Final = 5 * 2**30  # bytes: k3s's image unpacked, and a container's layers for a few nodes
+NEEDED_INSTANCES: Final = 512  # inotify instances: a node takes some forty
+NEEDED_WATCHES: Final = 65536
+_MODULES: Final = ("overlay", "br_netfilter", "nf_conntrack", "iptable_nat")
+
+
+def findings(image: str = "") -> Iterator[Finding]:
+    """Look at the machine.
+
+    Arguments:
+        image: the image that is to be used; k3s's pinned one when empty.
+    """
+    try:
+        client, address = find_daemon()
+    except UsageError as error:
+        yield Finding(False, str(error).splitlines()[0], str(error).partition("\n")[2].strip() or REMEDY)
+        return
+    with contextlib.closing(client):
+        said: dict[str, Any] = client.info()
+        yield Finding(True, f"Docker {said.get('ServerVersion')} answers at {address}")
+        yield _cgroups(said)
+        yield _image(client, K3sConfig(image=image).full_image)
+        yield _privileged(client)
+        yield _disk(said)
+    for check in (_modules, _inotify):
+        yield check()
+
+
+def _cgroups(said: dict[str, Any]) -> Finding:
+    version = str(said.get("CgroupVersion", "1"))
+    if "rootless" in str(said.get("SecurityOptions")):
+        return Finding(
+            False,
+            "Docker runs rootless: k3s with several nodes does not",
+            "use a rootful Docker, or --daemonset-k3s-virtual=yes",
+        )
+    return Finding(True, f"cgroups v{version}, driver {said.get('CgroupDriver')}")
+
+
+def _image(client: Any, image: str) -> Finding:
+    from docker.errors import ImageNotFound
+
+    try:
+        size = client.images.get(image).attrs["Size"]
+    except ImageNotFound:
+        return Finding(
+            None, f"image {image} is not there yet", f"the first run pulls it; `docker pull {image}` does it now"
+        )
+    return Finding(True, f"image {image} is there, {size >> 20} MiB")
+
+
+def _privileged(client: Any) -> Finding:
+    """Starts the tiny image privileged: what the daemon says then is the only sure answer."""
+    from docker.errors import DockerException
+
+    made = None
+    try:
+        client.images.load(image_tar())
+        made = client.containers.create(TINY, privileged=True, name=f"pytest-daemonset-doctor-{os.urandom(4).hex()}")
+        made.start()
+    except (DockerException, UsageError) as error:
+        why = str(getattr(error, "explanation", None) or error)[:160]
+        return Finding(
+            False,
+            f"privileged containers do not start: {why}",
+            "real k3s nodes need them: use a machine or runner that allows them, or --daemonset-k3s-virtual=yes",
+        )
+    finally:
+        if made is not None:
+            made.remove(force=True, v=True)
+        with contextlib.suppress(DockerException):
+            client.images.remove(TINY)
+    return Finding(True, "privileged containers start")
+
+
+def _disk(said: dict[str, Any]) -> Finding:
+    root = Path(str(said.get("DockerRootDir", "/var/lib/docker")))
+    try:
+        free = shutil.disk_usage(root).free
+    except OSError as error:
+        return Finding(None, f"{root} cannot be looked at: {error.strerror}", "see that Docker's disk has 5 GiB free")
+    text = f"Docker's disk has {free / 2**30:.1f} GiB free"
+    return (
+        Finding(True, text) if free >= NEEDED_DISK else Finding(False, text, "free 5 GiB: `docker system prune` helps")
+    )
+
+
+def _modules() -> Finding:
+    loaded = _text("/proc/modules").split("\n")
+    names = {line.split(" ")[0] for line in loaded if line}
+    missing = [name for name in _MODULES if name not in names and not Path(f"/sys/module/{name}").exists()]
+    if missing:
+        # They may be built in, or loaded by the first privileged container.
+        return Finding(
+            None,
+            f"kernel modules not seen: {', '.join(missing)}",
+            f"if nodes stay NotReady: `modprobe {' '.join(missing)}`",
+        )
+    return Finding(True, "the kernel modules are there")
+
+
+def _inotify() -> Finding:
+    have = {name: _text(f"/proc/sys/fs/inotify/max_user_{name}") for name in ("instances", "watches")}
+    if not all(have.values()):
+        return Finding(None, "no inotify limits to be seen", "Docker runs elsewhere: look there")
+    low = [
+        f"fs.inotify.max_user_{name}={least}"
+        for name, least in (("instances", NEEDED_INSTANCES), ("watches", NEEDED_WATCHES))
+        if int(have[name]) < least
+    ]
+    text = f"inotify: {have['instances']} instances, {have['watches']} watches"
+    if low:
+        return Finding(None, f"{text}: too few for ten nodes", "sysctl " + " ".join(f"-w {one}" for one in low))
+    return Finding(True, text)
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""
