@@ -1,0 +1,177 @@
+"""Starting a k3s cluster: what it is made of, and each way in which it cannot be had is one clear error with nothing left."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import docker_here
+import pytest
+
+from pytest_daemonset.clusters.config import ClusterConfig
+from pytest_daemonset.clusters.k3s import proof, server
+from pytest_daemonset.clusters.k3s.settings import K3sConfig
+from pytest_daemonset.controllers.config import ControllerConfig
+from pytest_daemonset.errors import ClusterError, UsageError
+from pytest_daemonset.kube.resources import DAEMONSETS, NODES
+from pytest_daemonset.running import Running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.docker
+
+REFERENCE = f"command: {sys.executable} -m pytest_daemonset.reference --kubeconfig {{kubeconfig}}"
+
+
+@pytest.fixture
+def k3s(image: str) -> Iterator[K3sConfig]:
+    before = set(docker_here.ours())
+    yield K3sConfig(image=image, privileged=False, timeout=60)
+    assert set(docker_here.ours()) <= before, "nothing is left"
+
+
+def start(k3s: K3sConfig, nodes: int = 0, controller: str = "builtin") -> Running:
+    return Running(ClusterConfig(kind="k3s", nodes=nodes, k3s=k3s), ControllerConfig(controller))
+
+
+def refused(k3s: K3sConfig, error: type[Exception], words: str, nodes: int = 0) -> None:
+    with pytest.raises(error, match=words), start(k3s, nodes):
+        pytest.fail("it started")
+
+
+def test_no_report_can_mistake_the_stand_in_for_k3s(k3s: K3sConfig) -> None:
+    with start(k3s, nodes=1) as running:
+        assert "not k3s" in running.cluster.name
+        assert running.cluster.version.endswith("stand-in")
+        assert "real_kubelet" not in running.cluster.capabilities
+        node = running.portal.call(lambda: running.cluster.client.get(NODES, "node-1"))
+        assert node["status"]["nodeInfo"]["kubeletVersion"].endswith("stand-in")
+
+
+def test_the_builtin_loop_is_off_when_another_controller_is_named_and_that_is_proven(k3s: K3sConfig) -> None:
+    with start(k3s, nodes=1, controller=REFERENCE) as running:
+        assert "builtin_controller" not in running.cluster.capabilities
+        running.portal.call(running.controller.stop)
+        running.portal.call(lambda: proof.no_daemonset_loop(running.cluster.client))
+
+
+def test_a_loop_that_is_on_although_it_was_switched_off_is_told(k3s: K3sConfig) -> None:
+    # The user's own setting wins by a flag of the same name.
+    ours = {"kube-controller-manager-arg": ["controllers=*"]}
+    with (
+        pytest.raises(ClusterError, match="own DaemonSet loop still runs"),
+        start(replace(k3s, server=ours), 0, REFERENCE),
+    ):
+        pytest.fail("it started")
+
+
+def test_virtual_nodes_on_its_control_plane(k3s: K3sConfig) -> None:
+    with start(replace(k3s, virtual=True), nodes=2) as running:
+        assert {"virtual_nodes", "behave"} <= running.cluster.capabilities
+        names = [
+            one["metadata"]["name"] for one in running.portal.call(lambda: running.cluster.client.list(NODES))["items"]
+        ]
+        assert names == ["node-1", "node-2"]
+        assert docker_here.docker("ps", "--filter", "name=pytest-daemonset-.*-node", "-q") == ""
+
+
+def test_a_cluster_for_sets_that_bring_the_network(k3s: K3sConfig) -> None:
+    with start(replace(k3s, network_plugin=False), nodes=1) as running:
+        node = running.portal.call(lambda: running.cluster.client.get(NODES, "node-1"))
+        ready = next(row for row in node["status"]["conditions"] if row["type"] == "Ready")
+        assert ready["status"] == "False"
+
+
+def test_an_image_that_is_nowhere(k3s: K3sConfig) -> None:
+    refused(
+        replace(k3s, image="pytest-daemonset.invalid/nowhere:1"), ClusterError, "cannot be pulled(?s:.*)docker pull"
+    )
+
+
+def test_a_side_loaded_image_that_is_nowhere(k3s: K3sConfig) -> None:
+    refused(replace(k3s, images=("pytest-daemonset.invalid/nowhere:1",)), UsageError, "build or pull it before")
+
+
+def test_an_agent_that_ends_at_once(k3s: K3sConfig) -> None:
+    bad = {"node-label": ["node-role.kubernetes.io/x=y"]}
+    refused(replace(k3s, agent=bad), ClusterError, "node-1: (?s:.*)Failed to validate kubelet flags", nodes=1)
+
+
+def test_a_server_that_ends_at_once(k3s: K3sConfig) -> None:
+    bad = {"kube-controller-manager-arg": ["controllers=*,-nonsense"]}
+    refused(replace(k3s, server=bad), ClusterError, "server ended with 1(?s:.*)not in the list of known controllers")
+
+
+def test_a_server_that_is_never_ready(k3s: K3sConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "KUBECONFIG", "/nowhere")
+    refused(replace(k3s, timeout=2), ClusterError, "not ready within 2 s(?s:.*)k3s is up and running")
+
+
+def test_a_port_that_is_taken(k3s: K3sConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        real = server.container
+
+        def on_that_port(*args: Any, **more: Any) -> Any:
+            return replace(real(*args, **more), ports={server.PORT: port})
+
+        monkeypatch.setattr(server, "container", on_that_port)
+        refused(k3s, ClusterError, f"starting container(?s:.*){port}")
+
+
+def test_a_daemon_that_is_not_there(
+    k3s: K3sConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pytester: pytest.Pytester
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+    refused(k3s, UsageError, "no Docker daemon answers(?s:.*)install and start Docker")
+    pytester.makepyfile("def test_one(daemonsets): ...\ndef test_two(daemonsets): ...\n")
+    result = pytester.runpytest_subprocess("-p", "no:asyncio", "--daemonset-cluster=k3s")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stdout.fnmatch_lines(["*no Docker daemon answers*"])
+
+
+def test_no_docker_is_asked_for_by_tests_that_use_no_cluster(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pytester: pytest.Pytester
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+    pytester.makepyfile(
+        "import sys\ndef test_nothing():\n    assert not {'docker', 'testcontainers'} & set(sys.modules)\n"
+    )
+    result = pytester.runpytest_subprocess("-p", "no:asyncio", "--daemonset-cluster=k3s")
+    result.assert_outcomes(passed=1)
+
+
+def test_a_kept_cluster_says_how_it_is_reached_and_removed(image: str, pytester: pytest.Pytester) -> None:
+    before = set(docker_here.ours())
+    pytester.makepyfile("def test_it(nodes):\n    assert len(nodes) == 1\n")
+    words = ["--daemonset-cluster=k3s", f"--daemonset-k3s-image={image}", "--daemonset-k3s-privileged=no"]
+    result = pytester.runpytest_subprocess("-p", "no:asyncio", *words, "--daemonset-nodes=1", "--daemonset-keep=yes")
+    told = next(line for line in result.outlines if "remove it with:" in line)
+    kept = sorted(set(docker_here.ours()) - before)
+    assert [name for name in kept if not name.startswith("volume")]
+    docker_here.shell(told.partition("remove it with:")[2])
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*kept: KUBECONFIG=*"])
+    assert set(docker_here.ours()) <= before
+
+
+def test_each_worker_has_a_cluster_and_the_cap_is_told(image: str, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        "import pytest\n@pytest.mark.parametrize('n', range(4))\ndef test_it(nodes, n):\n    assert len(nodes) == 0\n"
+    )
+    words = ["--daemonset-cluster=k3s", f"--daemonset-k3s-image={image}", "--daemonset-k3s-privileged=no"]
+    result = pytester.runpytest_subprocess(
+        "-p", "no:asyncio", *words, "--daemonset-nodes=0", "--daemonset-k3s-clusters=2", "-n", "3"
+    )
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines(["*3 workers were asked for, 2 run: *"])
+    result.stdout.fnmatch_lines(["*2 workers*"])
+
+
+def test_probes_leave_nothing(running: Running) -> None:
+    listed = running.portal.call(lambda: running.cluster.client.list(DAEMONSETS))
+    assert listed["items"] == []
