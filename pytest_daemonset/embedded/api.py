@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from pytest_daemonset.embedded.audit import AuditLog
     from pytest_daemonset.embedded.kinds.kind import Kind
+    from pytest_daemonset.embedded.tokens import Tokens
 
 Object = dict[str, Any]
 Patch = dict[str, Any] | list[Any]
@@ -190,6 +191,11 @@ class Api:
     def find(self, group: str, kind: str) -> Served | None:
         """The kept resource of a kind, in whatever version."""
         return self._kinds.get((group, kind))
+
+    @property
+    def tokens(self) -> Tokens:
+        """The tokens of service accounts."""
+        return self._writes.tokens
 
     # reading
 

@@ -25,11 +25,12 @@ _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryL
 _REVIEWED = frozenset(kind.group for kind in REVIEWS)
 _OBJECT_VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 _CUSTOM_VERBS = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]
-_PART_VERBS = {"binding": ["create"], "eviction": ["create"], "finalize": ["update"]}
+_PART_VERBS = {"binding": ["create"], "eviction": ["create"], "token": ["create"], "finalize": ["update"]}
 _PART_KINDS = {
     "binding": ("", "v1", "Binding"),
     "eviction": ("policy", "v1", "Eviction"),
     "scale": ("autoscaling", "v1", "Scale"),
+    "token": ("authentication.k8s.io", "v1", "TokenRequest"),
 }
 
 VERSION = orjson.dumps(
@@ -67,7 +68,7 @@ UNIMITATED = (
         "",
         "bindings componentstatuses endpoints limitranges persistentvolumeclaims persistentvolumes podtemplates replicationcontrollers "
         "resourcequotas services pods/attach pods/ephemeralcontainers pods/exec pods/log pods/portforward pods/proxy pods/resize "
-        "nodes/proxy serviceaccounts/token watch",
+        "nodes/proxy watch",
     )
     | _known("apps", "deployments replicasets statefulsets")
     | _known("coordination.k8s.io", "leasecandidates")
@@ -88,7 +89,6 @@ _UNIMITATED_GROUPS = frozenset(
         "networking.k8s.io",
         "node.k8s.io",
         "policy",
-        "rbac.authorization.k8s.io",
         "resource.k8s.io",
         "scheduling.k8s.io",
         "storage.k8s.io",

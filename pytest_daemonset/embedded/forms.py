@@ -148,7 +148,9 @@ class Writer:
             return encode(self.form, self._metadata(obj), MESSAGES["PartialObjectMetadata"])
         if self.form.shape == "table":
             return _text(self.form, self._table([obj], {"resourceVersion": obj["metadata"].get("resourceVersion", "")}))
-        return encode(self.form, obj, self._served.kind.table)
+        kind = self._served.kind
+        # subresources may answer another kind
+        return encode(self.form, obj, kind.table if obj["kind"] == kind.kind else MESSAGES.get(obj["kind"]))
 
     def _list(self, metadata: Object, items: Sequence[Object]) -> bytes:
         kind, shape = self._served.kind, self.form.shape

@@ -13,7 +13,7 @@ import orjson
 from aiohttp import web
 
 from pytest_daemonset.embedded import discovery, forms, lists, logs, media, reviews, statuses, watch
-from pytest_daemonset.embedded.authorization import Authorizer, Everything
+from pytest_daemonset.embedded.authorization import Authorizer, Everything, attributes, refusal
 from pytest_daemonset.embedded.calls import Call, Caller
 from pytest_daemonset.embedded.compression import compressed
 from pytest_daemonset.embedded.custom import scale
@@ -94,10 +94,12 @@ class Http:
         path = request.path
         caller = self._caller(request)
         if caller is None:
-            return self._anonymous(path)
+            return self._anonymous(request.method, path)
         if any(name.lower().startswith("impersonate-") for name in request.headers):
             raise statuses.not_imitated("impersonation")
         target = self._paths.read(path)
+        if not isinstance(self._authorizer, Everything):
+            self._authorize(request, caller, target)
         if target is not None and (review := reviews.find(target.group, target.version, target.plural)):
             return await self._review(request, caller, target, review)
         if target is None or (target.group, target.version) not in self._paths.versions or not target.plural:
@@ -115,23 +117,25 @@ class Http:
         if not said:
             return None
         scheme, _, token = said.partition(" ")
-        known = self._tokens.get(token.strip()) if scheme.lower() == "bearer" else None
+        token = token.strip()
+        known = None
+        if scheme.lower() == "bearer":
+            known = self._tokens.get(token) or self._api.tokens.find(token)
         if known is None:
             raise statuses.unauthorized()
         return Caller(known.user, known.groups, request.headers.get("User-Agent", ""))
 
-    def _anonymous(self, path: str) -> web.StreamResponse:
+    def _authorize(self, request: web.BaseRequest, caller: Caller, target: Target | None) -> None:
+        wanted = attributes(request.method, request.path, target, watching=watch.asks_to_watch(_query(request)))
+        if not self._authorizer.decide(caller, wanted).allowed:
+            raise refusal(caller.user, wanted)
+
+    def _anonymous(self, method: str, path: str) -> web.StreamResponse:
         if path in _HEALTH:
             return web.Response(text="ok")
         if path in _PUBLIC:
             return _answer(200, discovery.VERSION)
-        target = self._paths.read(path)
-        user = _ANONYMOUS.user
-        if target is None or not target.plural:
-            raise statuses.StatusError(403, "Forbidden", f'forbidden: User "{user}" cannot get path "{path}"', {})
-        where = f'in the namespace "{target.namespace}"' if target.namespace else "at the cluster scope"
-        why = f'User "{user}" cannot list resource "{target.plural}" in API group "{target.group}" {where}'
-        raise statuses.forbidden(target.group, target.plural, target.name, why)
+        raise refusal(_ANONYMOUS.user, attributes(method, path, self._paths.read(path), watching=False))
 
     def _outside(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         if path in _HEALTH or path.rstrip("/").rpartition("/")[0] in _HEALTH:
@@ -177,7 +181,7 @@ class Http:
             raise statuses.no_such_resource()
         else:
             verb = _OBJECT_VERBS.get(method)
-            if target.subresource in {"binding", "eviction"}:
+            if target.subresource in {"binding", "eviction", "token"}:
                 verb = "create" if method == "POST" else None
             elif target.subresource and verb == "delete":
                 verb = None

@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from pytest_daemonset.embedded import roles
 from pytest_daemonset.embedded.api import Api
 from pytest_daemonset.embedded.audit import AuditLog
+from pytest_daemonset.embedded.authorization import Everything
 from pytest_daemonset.embedded.calls import Caller
 from pytest_daemonset.embedded.credentials import Authority, tokens, write_kubeconfig
 from pytest_daemonset.embedded.custom.definitions import define
 from pytest_daemonset.embedded.http import Http, server
 from pytest_daemonset.embedded.kinds import ALL_KINDS
 from pytest_daemonset.embedded.loops import LOOPS
+from pytest_daemonset.embedded.rbac import Rbac
 from pytest_daemonset.embedded.watch import Watches
 
 if TYPE_CHECKING:
@@ -100,13 +103,19 @@ async def run(settings: Settings) -> None:
         watches = Watches(api.store, settings.bookmark_interval, settings.watch_buffer)
         for name in NAMESPACES:
             api.create(SYSTEM, "namespaces", "", {"metadata": {"name": name}})
+        roles.provide(api, SYSTEM)
         wanted = [(name, loop) for name, loop in LOOPS.items() if name not in settings.without]
         loops: list[asyncio.Task[Any]] = [asyncio.create_task(loop(api, settings), name=name) for name, loop in wanted]
         stack.push_async_callback(_stop, loops)
         loops.append(asyncio.create_task(define(api), name="custom-resources"))
         authority = Authority()
         known = tokens(settings.identities)
-        http = Http(api, {token: caller for token, (_, caller) in known.items()}, watches)
+        http = Http(
+            api,
+            {token: caller for token, (_, caller) in known.items()},
+            watches,
+            Rbac(api) if settings.rbac else Everything(),
+        )
         web = server(http)
         listening = _listen(settings.port)
         stack.push_async_callback(web.shutdown, _GRACE)

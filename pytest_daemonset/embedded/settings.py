@@ -36,6 +36,7 @@ class Settings:
         ring: how many events of each kind a watch can resume over.
         watch_buffer: how many bytes may wait for one slow watcher before it is cut off.
         without: loops that do not run.
+        rbac: whether roles and their bindings say who may do what; else every token may do everything.
     """
 
     directory: Path
@@ -48,6 +49,7 @@ class Settings:
     ring: int = 8192
     watch_buffer: int = 32 * 1024 * 1024
     without: tuple[str, ...] = ()
+    rbac: bool = False
 
 
 def identity(text: str) -> Identity:
@@ -98,6 +100,7 @@ def parse(arguments: Sequence[str]) -> Settings:
     )
     parser.add_argument("--watch-buffer", type=int, default=default.watch_buffer, metavar="BYTES")
     parser.add_argument("--without", action="append", choices=LOOPS, default=[], metavar="LOOP", help=", ".join(LOOPS))
+    parser.add_argument("--rbac", action="store_true", help="let roles and their bindings say who may do what")
     said = parser.parse_args(arguments)
     if not said.dir.is_dir():
         parser.error(f"--dir {said.dir}: no such folder")
@@ -114,4 +117,5 @@ def parse(arguments: Sequence[str]) -> Settings:
         ring=said.ring,
         watch_buffer=said.watch_buffer,
         without=tuple(said.without),
+        rbac=said.rbac,
     )

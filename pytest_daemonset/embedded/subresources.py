@@ -22,6 +22,10 @@ def create(writes: Writes, call: Call, answer: Answer) -> None:
     Raises:
         StatusError: 501 for one that is not imitated; 404 and 409 as kube-apiserver.
     """
+    if call.subresource == "token":
+        entry = answer.entry = writes.find(call)
+        writes.tokens.request(call, answer, entry)
+        return
     act = {"binding": _bind, "eviction": _evict}.get(call.subresource)
     if act is None or call.kind.kind != "Pod":
         raise statuses.not_imitated(f"{call.kind.plural}/{call.subresource}")

@@ -24,6 +24,8 @@ from pytest_daemonset.embedded.calls import Answer, Call, Served
 from pytest_daemonset.embedded.custom import scale
 from pytest_daemonset.embedded.kinds.fielderrors import AdmissionError, DecodeError
 from pytest_daemonset.embedded.kinds.fielderrors import invalid as invalid_field
+from pytest_daemonset.embedded.store import Table
+from pytest_daemonset.embedded.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,6 +57,9 @@ class Writes:
         self.store = store
         self.served = served
         self.now = now
+        self.tokens = Tokens(
+            served["serviceaccounts"].table if "serviceaccounts" in served else Table("v1", "", 1), now
+        )
         self._random = random.Random()  # noqa: S311 - suffixes of names are no secrets
         self._verbs: dict[str, Callable[[Call, Answer], None]] = {
             "create": self._create,

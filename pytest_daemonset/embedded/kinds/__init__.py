@@ -12,6 +12,7 @@ from pytest_daemonset.embedded.kinds.lease import LEASE
 from pytest_daemonset.embedded.kinds.namespace import NAMESPACE
 from pytest_daemonset.embedded.kinds.node import NODE
 from pytest_daemonset.embedded.kinds.pod import POD
+from pytest_daemonset.embedded.kinds.rbac import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING
 from pytest_daemonset.embedded.kinds.secret import SECRET
 from pytest_daemonset.embedded.kinds.serviceaccount import SERVICE_ACCOUNT
 
@@ -27,6 +28,10 @@ ALL_KINDS = (
     CONTROLLER_REVISION,
     LEASE,
     CUSTOM_RESOURCE_DEFINITION_KIND,
+    ROLE,
+    ROLE_BINDING,
+    CLUSTER_ROLE,
+    CLUSTER_ROLE_BINDING,
 )
 
 MIRRORED = (("events", EVENTS_EVENT, from_core, to_core),)

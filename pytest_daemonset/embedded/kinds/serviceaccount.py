@@ -13,5 +13,6 @@ SERVICE_ACCOUNT = Kind(
     singular="serviceaccount",
     printer=printers.SERVICE_ACCOUNT,
     short_names=("sa",),
+    subresources=("token",),
     returns_deleted=True,
 )

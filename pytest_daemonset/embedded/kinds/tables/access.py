@@ -142,4 +142,22 @@ UserInfo
   2 uid string
   3 groups []string
   4 extra {}ExtraValue
+TokenRequest
+  0 kind string
+  0 apiVersion string
+  1 metadata ObjectMeta !
+  2 spec TokenRequestSpec !
+  3 status TokenRequestStatus !
+TokenRequestSpec
+  1 audiences []string !
+  4 expirationSeconds int64 ?
+  3 boundObjectRef BoundObjectReference ?
+BoundObjectReference
+  1 kind string
+  2 apiVersion string
+  3 name string
+  4 uid string
+TokenRequestStatus
+  1 token string !
+  2 expirationTimestamp Time !
 """
