@@ -86,7 +86,7 @@ def _cluster_options(command: argparse.ArgumentParser) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
-    Arguments:
+    Args:
         arguments: the command's words; those of the process when None.
 
     Returns:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class Run:
     """What one pytest process was told, and what it has running.
 
-    Arguments:
+    Args:
         cluster_config: the cluster of the options.
         controller_config: the controller of the options.
         history: where histories of failed tests are kept; None for nowhere.
@@ -85,7 +85,7 @@ class Run:
     def cap(self, xdist: argparse.Namespace, said: str) -> None:
         """Have no more workers than there is room for clusters: each has one of its own.
 
-        Arguments:
+        Args:
             xdist: the options of pytest-xdist, which are cut where they ask for too many.
             said: the user's cap; empty for ours.
         """

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Running:
     """A context manager; the cluster starts on entry.
 
-    Arguments:
+    Args:
         cluster_config: which cluster.
         controller_config: whose controller.
 

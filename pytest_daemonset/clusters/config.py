@@ -21,7 +21,7 @@ CAPABILITIES = frozenset(
 class ClusterConfig:
     """The cluster that a session asks for; a project overrides the fixture ``daemonset_cluster_config`` to return another.
 
-    Arguments:
+    Args:
         kind: where the cluster comes from; one of `KINDS`.
         nodes: how many workers it has at the start of each test: nodes that can leave.
         pod_gc_period: seconds between two rounds of the embedded cluster's pod garbage collector (20 on a real control plane).

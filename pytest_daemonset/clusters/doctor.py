@@ -22,7 +22,7 @@ NEEDED_FILES = 1024  # open files: one socket a watch, some per process
 class Finding(NamedTuple):
     """One line of the doctor.
 
-    Arguments:
+    Args:
         fine: True, False, or None for what only an extra needs.
         text: what was found.
         remedy: what to do about it; empty when fine.
@@ -36,7 +36,7 @@ class Finding(NamedTuple):
 def doctor(out: TextIO, cluster: str = "embedded", image: str = "") -> int:
     """Examine the machine and print a line per finding.
 
-    Arguments:
+    Args:
         out: where to.
         cluster: which cluster is to run here.
         image: of k3s; the pinned one when empty.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 async def start(config: ClusterConfig, keeper: Keeper, *, builtin: bool) -> Cluster:
     """Start the cluster that was asked for.
 
-    Arguments:
+    Args:
         config: which.
         keeper: is told of everything.
         builtin: whether the controller under test is the cluster's own; where that is part of its control plane, it is

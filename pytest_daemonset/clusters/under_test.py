@@ -22,7 +22,7 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 class ClusterUnderTest:
     """A running cluster, and the ways into it.
 
-    Arguments:
+    Args:
         cluster: the cluster.
         scope: gives the scope of the present test.
         nodes: gives the nodes of the present test.
@@ -61,7 +61,7 @@ class ClusterUnderTest:
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Handle[dict[str, Any]]:
         """Send one request to the API, for what no fixture offers.
 
-        Arguments:
+        Args:
             method: GET, POST, PUT, PATCH (a JSON merge patch) or DELETE.
             path: such as ``/api/v1/namespaces/default/configmaps``.
             body: the object, the patch, or the options.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class BrokenController:
     """A controller that is wrong in one way, and the rows that say so.
 
-    Arguments:
+    Args:
         name: how ``python -m pytest_daemonset.reference --broken NAME`` calls it.
         does: what it does wrong.
         caught_by: the rows that must fail, each with a `Violation`; the first one is the row that it is made for.

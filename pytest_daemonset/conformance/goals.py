@@ -23,7 +23,7 @@ _ALL_OF_IT = "the set"
 class StateGoal(Goal):
     """A goal that is read off the state as a whole.
 
-    Arguments:
+    Args:
         name: what it says, for reports.
         complaint: what is still wrong in a state, a sentence; None once nothing is.
         reads: the kinds that it depends on.
@@ -71,7 +71,7 @@ class _WholeJudgement(FindingsJudgement):
 def another_pod_on(node: str, *old: str) -> Goal:
     """An active pod of the set is on the node, none of these is, and none of these is left there in any form.
 
-    Arguments:
+    Args:
         node: its name.
         old: UIDs.
     """
@@ -88,7 +88,7 @@ def another_pod_on(node: str, *old: str) -> Goal:
 def only_pod_on(node: str, name: str) -> Goal:
     """The pod of that name is the set's only one on the node, and active.
 
-    Arguments:
+    Args:
         node: the node's name.
         name: the pod's.
     """
@@ -104,7 +104,7 @@ def only_pod_on(node: str, name: str) -> Goal:
 def one_left_on(node: str) -> Goal:
     """The set has one pod on the node, and that one is active.
 
-    Arguments:
+    Args:
         node: its name.
     """
 
@@ -120,7 +120,7 @@ def one_left_on(node: str) -> Goal:
 def going_or_gone(uid: str) -> Goal:
     """A pod of the set is terminating, or not there any more.
 
-    Arguments:
+    Args:
         uid: the pod's.
     """
 
@@ -134,7 +134,7 @@ def going_or_gone(uid: str) -> Goal:
 def gone(uid: str) -> Goal:
     """A pod, whoever's, is not there any more.
 
-    Arguments:
+    Args:
         uid: the pod's.
     """
 
@@ -147,7 +147,7 @@ def gone(uid: str) -> Goal:
 def running_on(node: str) -> Goal:
     """The set's pod on the node is Running, whether Ready or not.
 
-    Arguments:
+    Args:
         node: its name.
     """
 
@@ -161,7 +161,7 @@ def running_on(node: str) -> Goal:
 def adopted(*uids: str) -> Goal:
     """These pods are the set's.
 
-    Arguments:
+    Args:
         uids: of the pods.
     """
 
@@ -176,7 +176,7 @@ def adopted(*uids: str) -> Goal:
 def counters(**wanted: int) -> Goal:
     """The status speaks of the present generation and shows these numbers.
 
-    Arguments:
+    Args:
         wanted: by field, such as ``numberReady=2``.
     """
 
@@ -200,7 +200,7 @@ def counters(**wanted: int) -> Goal:
 class NeverWithoutAPod(Invariant):
     """Once the node had active pods of the set, it has at least one (AMO-05).
 
-    Arguments:
+    Args:
         node: its name.
     """
 

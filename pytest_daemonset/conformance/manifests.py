@@ -25,7 +25,7 @@ def daemonset(
 ) -> Object:
     """A DaemonSet.
 
-    Arguments:
+    Args:
         name: its name; also the value of the label ``app`` of its pods.
         labels: of its pods, beside ``app``.
         annotations: of its pods.
@@ -60,7 +60,7 @@ def pod(
 ) -> Object:
     """A pod that a row plants.
 
-    Arguments:
+    Args:
         name: its name.
         labels: its labels.
         bound_to: the node that it is bound to from the first.

@@ -41,7 +41,7 @@ SAFETY: Final = (at_most_one_pod_per_node, owned, status_consistent, observed_ge
 class Rig:
     """One row's hands on the cluster. Every call does its work and returns when it is done.
 
-    Arguments:
+    Args:
         running: the session's cluster and controller.
         scope: the test.
         nodes: the test's nodes.
@@ -64,7 +64,7 @@ class Rig:
     def apply(self, manifest: Mapping[str, Any], *, guard: tuple[Property, ...] = SAFETY) -> SetUnderTest:
         """Apply a set, watched from before it exists.
 
-        Arguments:
+        Args:
             manifest: see `manifests.daemonset`.
             guard: what must hold in every state from now to the end of the row.
         """
@@ -79,7 +79,7 @@ class Rig:
     def workers(self, count: int) -> list[Node]:
         """So many nodes, which the row may change as it likes; more join if there are too few.
 
-        Arguments:
+        Args:
             count: how many.
         """
         missing = count - len(self.nodes)
@@ -90,7 +90,7 @@ class Rig:
     def patch_node(self, node: Node, patch: Mapping[str, Any], subresource: str | None = None) -> None:
         """Change a Node object in a way for which there is no verb, by a merge patch.
 
-        Arguments:
+        Args:
             node: which.
             patch: the merge patch.
             subresource: ``status``, or None for the object itself.
@@ -106,7 +106,7 @@ class Rig:
     def create(self, resource: Resource, body: Mapping[str, Any], namespace: str | None = None) -> Object:
         """Create an object, by default in the row's namespace.
 
-        Arguments:
+        Args:
             resource: what it is.
             body: the object.
             namespace: where.
@@ -132,7 +132,7 @@ class Rig:
     def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
         """Read an object; None if there is none.
 
-        Arguments:
+        Args:
             resource: what it is.
             name: which.
             namespace: where; by default the row's.
@@ -157,7 +157,7 @@ class Rig:
     ) -> Object:
         """Change an object of a namespace by a patch.
 
-        Arguments:
+        Args:
             resource: what it is.
             name: which.
             patch: the patch.
@@ -173,7 +173,7 @@ class Rig:
     def delete(self, resource: Resource, name: str, namespace: str | None = None) -> None:
         """Delete an object of a namespace.
 
-        Arguments:
+        Args:
             resource: what it is.
             name: which.
             namespace: where; by default the row's.
@@ -190,7 +190,7 @@ class Rig:
     def ask(self, verb: str, path: str, body: Mapping[str, Any] | None = None, **more: Any) -> tuple[int, Object]:
         """Send one request, whose answer may be a refusal.
 
-        Arguments:
+        Args:
             verb: the HTTP method.
             path: the path.
             body: the object.
@@ -207,7 +207,7 @@ class Rig:
     def delete_pod(self, pod: Mapping[str, Any], *, grace: int | None = None) -> None:
         """Delete a pod; that it has gone meanwhile is no error.
 
-        Arguments:
+        Args:
             pod: which.
             grace: seconds; 0 removes it at once, None leaves it its own.
         """
@@ -253,7 +253,7 @@ class Rig:
     def expect(self, kept: bool, broken: str) -> None:
         """A promise that no property puts into words.
 
-        Arguments:
+        Args:
             kept: whether it was kept.
             broken: the sentence that says what was broken, if it was not.
 
@@ -267,7 +267,7 @@ class Rig:
     def expect_no_writes(self, entries: list[Entry], what: str) -> None:
         """The controller wrote none of these.
 
-        Arguments:
+        Args:
             entries: writes, from `writes`.
             what: the promise.
 
@@ -297,7 +297,7 @@ class Rig:
     def strip_finalizers(self, pods: Iterable[Mapping[str, Any]]) -> None:
         """Let pods go that finalizers keep.
 
-        Arguments:
+        Args:
             pods: which; those that have gone are no error.
         """
         for pod in pods:

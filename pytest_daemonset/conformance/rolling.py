@@ -50,7 +50,7 @@ def rolling(
 ) -> Object:
     """A set that rolls out.
 
-    Arguments:
+    Args:
         name: its name.
         version: of its pods.
         unavailable: maxUnavailable.
@@ -80,7 +80,7 @@ def limits(unavailable: int | str = 1, surge: int | str | None = None) -> Object
 def to(version: str, **spec: Any) -> Object:
     """The patch that brings a set to another version.
 
-    Arguments:
+    Args:
         version: of its pods.
         spec: fields of the pods' spec that change with it.
     """
@@ -115,7 +115,7 @@ def all_at(version: str) -> Goal:
 def reached(version: str, *nodes: str) -> Goal:
     """These nodes have an active pod of this version, Ready or not.
 
-    Arguments:
+    Args:
         version: of the pods.
         nodes: their names.
     """
@@ -130,7 +130,7 @@ def reached(version: str, *nodes: str) -> Goal:
 def this_many_at(version: str, number: int) -> Goal:
     """So many nodes have an active pod of this version, and no fewer.
 
-    Arguments:
+    Args:
         version: of the pods.
         number: of nodes.
     """
@@ -145,7 +145,7 @@ def this_many_at(version: str, number: int) -> Goal:
 def left(*uids: str) -> Goal:
     """None of these pods is active any more.
 
-    Arguments:
+    Args:
         uids: of the pods.
     """
 
@@ -159,7 +159,7 @@ def left(*uids: str) -> Goal:
 def revisions(*numbers: int) -> Goal:
     """The set's revisions are as many as these numbers say, in this order: compared by rank, for numbers may skip.
 
-    Arguments:
+    Args:
         numbers: such as ``3, 4``; only how many there are counts.
     """
 

@@ -12,7 +12,7 @@ from pytest_daemonset.errors import UsageError
 class Row:
     """One promise.
 
-    Arguments:
+    Args:
         id: family and number, as in AMO-01.
         sentence: the promise, in one sentence.
         kind: S safety (in every state), L liveness (eventually), SL both.
@@ -183,7 +183,7 @@ ROWS = MappingProxyType({row.id: row for row in _ALL})
 def selected(wanted: str | None) -> frozenset[str]:
     """The ids of the rows that an option asks for.
 
-    Arguments:
+    Args:
         wanted: ids or prefixes of ids, separated by commas; empty or None for all.
 
     Raises:

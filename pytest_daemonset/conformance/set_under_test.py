@@ -27,7 +27,7 @@ Object = dict[str, Any]
 class SetUnderTest:
     """One incarnation of a set.
 
-    Arguments:
+    Args:
         rig: the row's.
         daemonset: the set.
     """
@@ -71,7 +71,7 @@ class SetUnderTest:
     def throughout(self, *properties: Property) -> None:
         """Judge everything that was seen since before the set existed (method M1).
 
-        Arguments:
+        Args:
             properties: invariants and reactions.
 
         Raises:

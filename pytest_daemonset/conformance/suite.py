@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
 class Completeness:
     """Holds the rows that were chosen against those that were collected and judged.
 
-    Arguments:
+    Args:
         rows: the ids that this run must check.
     """
 

@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 def verify(options: argparse.Namespace) -> int:
     """Run the suite.
 
-    Arguments:
+    Args:
         options: the command line's ``verify`` options.
 
     Returns:

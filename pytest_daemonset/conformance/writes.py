@@ -21,7 +21,7 @@ NUDGED: Final = "revisionHistoryLimit"
 class WriteLog:
     """The writes of one identity, such as the controller's.
 
-    Arguments:
+    Args:
         audit: the cluster's log.
         user: who the controller is.
     """
@@ -48,7 +48,7 @@ class WriteLog:
     def about(self, namespace: str, name: str, since: int = 0) -> list[Entry]:
         """What the controller wrote for one set: its object, its pods and its revisions; refused writes too.
 
-        Arguments:
+        Args:
             namespace: the set's.
             name: the set's; what it makes is called ``NAME-…``, so no other set's name may begin like that.
             since: a `mark`.
@@ -62,7 +62,7 @@ class WriteLog:
     def to_pods(self, *names: str, namespace: str, since: int = 0) -> list[Entry]:
         """What the controller wrote to these pods, less their creation.
 
-        Arguments:
+        Args:
             names: of the pods.
             namespace: theirs.
             since: a `mark`.

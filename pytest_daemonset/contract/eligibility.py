@@ -20,7 +20,7 @@ RULES = ("node name", "node selector", "node affinity", "taints")
 class Decision:
     """Whether a node may start, or keep, a pod of a template.
 
-    Arguments:
+    Args:
         truth: the decision.
         node: the node's name.
         verb: "start" or "keep".
@@ -51,7 +51,7 @@ def may_start(node: Node | Mapping[str, Any], template: Template) -> Decision:
 
     What runs there, free resources, ports, node conditions and the cordon flag play no part.
 
-    Arguments:
+    Args:
         node: a node, as a view or as plain JSON.
         template: a pod template: its `spec` counts, with the tolerations of section (a) added.
     """

@@ -22,7 +22,7 @@ DELETED: Final = "DELETED"
 class Event:
     """One watch event.
 
-    Arguments:
+    Args:
         kind: "Node", "Pod", "DaemonSet" or "ControllerRevision"; "DaemonSet" stands for the daemonset-like kind under
             test, whatever its API group is called.
         type: "ADDED", "MODIFIED" or "DELETED"; what a list brings counts as ADDED, what a later one misses as

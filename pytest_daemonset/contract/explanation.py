@@ -14,7 +14,7 @@ from pytest_daemonset.errors import UsageError
 class Explanation:
     """What becomes of one node.
 
-    Arguments:
+    Args:
         node: its name.
         start: whether it gets a new pod.
         stay: whether a pod that runs there already may stay.
@@ -39,7 +39,7 @@ class Explanation:
 def explain(daemonset: Mapping[str, Any], nodes: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> list[Explanation]:
     """Explain for each node whether a DaemonSet gives it a pod, in the order of the nodes.
 
-    Arguments:
+    Args:
         daemonset: the DaemonSet, as plain JSON; only its pod template counts.
         nodes: the nodes, as plain JSON: one by one, as the list that ``kubectl get nodes -o json`` prints, or one Node.
 

@@ -68,7 +68,7 @@ class Judgement(abc.ABC):
 class Finding:
     """What is wrong, or not known, about one node or object.
 
-    Arguments:
+    Args:
         answer: BROKEN or UNKNOWN.
         fault: names the fault: as long as it stays the same, so does `Reason.since`.
         text: a full sentence.

@@ -35,7 +35,7 @@ class AtMostUnavailable(Reaction):
     had an available pod is not counted, nor one that is no longer eligible. To be judged where nobody but the controller
     takes pods away and no kubelet lets one become unready: all that is then lost, the controller took.
 
-    Arguments:
+    Args:
         limit: a number of nodes, or a percentage of the eligible ones such as ``"25%"``.
     """
 
@@ -94,7 +94,7 @@ class AtMostSurging(Reaction):
     pod again: the deletion of the old one and the next surge leave the controller together, in no order. Nodes whose old
     pod is unavailable are exempt, so readiness is to be the kubelet's alone.
 
-    Arguments:
+    Args:
         limit: a number of nodes, or a percentage of the eligible ones.
     """
 
@@ -143,7 +143,7 @@ class NeverRetiredEarly(Reaction):
 
     Nodes that may start no pod are exempt: nothing comes after the old pod there (UPD-19).
 
-    Arguments:
+    Args:
         spared: pods that the test itself deletes, by UID.
     """
 

@@ -153,7 +153,7 @@ one_pod_per_node: Final = OnePodPerNode()
 def pod_on(node: str | Named) -> Goal:
     """The goal that a node has an active pod of the set; `~pod_on(node)`: none is left there, in whatever phase.
 
-    Arguments:
+    Args:
         node: its name, or anything with one.
 
     Raises:

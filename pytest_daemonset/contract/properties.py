@@ -33,7 +33,7 @@ class Property(abc.ABC):
     def judging(self, state: State) -> Judgement:
         """Begin judging this property on `state`, from the moment that the state is in.
 
-        Arguments:
+        Args:
             state: lives on; every event applied to it must be passed to `Judgement.update` next, before another one is.
         """
 

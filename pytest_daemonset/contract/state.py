@@ -34,7 +34,7 @@ _NONE: Final[frozenset[str]] = frozenset()
 class Subject:
     """The daemonset-like object under test: one incarnation of it, for a recreated one has another UID.
 
-    Arguments:
+    Args:
         api_version: such as "apps/v1".
         kind: as its owner references say, such as "DaemonSet".
         namespace: where it and its pods live.
@@ -62,7 +62,7 @@ class Subject:
 class Change:
     """What an event changed that a judgement may depend on.
 
-    Arguments:
+    Args:
         nodes: the names of the nodes to judge anew, or ALL. None of them after a heartbeat or a written status.
         before: the view on the object before the event; None if there was none.
         after: the view on it after the event; None if it is gone, or not of this subject.

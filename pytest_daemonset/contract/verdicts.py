@@ -63,7 +63,7 @@ UNKNOWN = Answer.UNKNOWN
 class Reason:
     """Why an answer is what it is.
 
-    Arguments:
+    Args:
         text: a full sentence that names node, pods and cause.
         node: the name of the node that it is about, or None.
         pods: the names of the pods that it is about.

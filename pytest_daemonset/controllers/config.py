@@ -24,7 +24,7 @@ USAGE = (
 class ControllerConfig:
     """The controller that a session asks for; a project overrides the fixture ``daemonset_controller_config`` to return another.
 
-    Arguments:
+    Args:
         spec: ``builtin``, ``none``, ``command: …`` or ``python: package.module:main``. ``{kubeconfig}`` in a command is replaced by the
             path of a kubeconfig of the controller's own; KUBECONFIG holds the same path.
         ready: when it counts as started: ``log: REGEX`` (a line of its output), ``http: URL`` (the URL answers 200), or empty for

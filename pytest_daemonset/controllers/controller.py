@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Controller:
     """One controller over a session; every coroutine is to be awaited in the portal's loop.
 
-    Arguments:
+    Args:
         config: which one.
         keeper: is told of its process.
         kubeconfig: its own way into the cluster.
@@ -169,7 +169,7 @@ class Controller:
 class ControllerUnderTest:
     """The controller as one test sees it: every verb is a handle.
 
-    Arguments:
+    Args:
         controller: the session's.
         scope: the test.
     """

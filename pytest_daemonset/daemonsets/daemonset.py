@@ -29,7 +29,7 @@ _TRIES = 10
 class DaemonSet:
     """One incarnation of a DaemonSet: deleted and made again under its name, it is another one.
 
-    Arguments:
+    Args:
         resource: where its kind lives in the API.
         watched: it, watched.
         client: who reads and writes it.
@@ -70,7 +70,7 @@ class DaemonSet:
     def eventually(self, goal: Property, *, within: float | None = None, settle: float = 0) -> Handle[None]:
         """Wait until a goal holds; judged on every state after the test's last write, and resolved by the very event.
 
-        Arguments:
+        Args:
             goal: what shall hold.
             within: seconds until it must; by default what the cluster's own constants and its number of nodes call for.
             settle: seconds that it must then go on holding.
@@ -94,7 +94,7 @@ class DaemonSet:
 
         Used as ``with`` or ``async with``.
 
-        Arguments:
+        Args:
             properties: invariants and reactions.
 
         Raises:
@@ -123,7 +123,7 @@ class DaemonSet:
     def update(self, change: Change) -> Handle[Object]:
         """Change its object.
 
-        Arguments:
+        Args:
             change: a JSON merge patch (lists are replaced whole), or a function that edits the object in place; the
                 function is called again on a fresh object if somebody else wrote in between.
 
@@ -144,7 +144,7 @@ class DaemonSet:
     def delete(self, *, propagation: str = "Background") -> Handle[None]:
         """Delete it; `garbage_collected` says when all that it owned has gone too.
 
-        Arguments:
+        Args:
             propagation: what becomes of its pods and revisions: Background, Foreground or Orphan.
         """
         if propagation not in PROPAGATION:

@@ -28,7 +28,7 @@ Object = dict[str, Any]
 class DaemonSets:
     """The DaemonSets of one test.
 
-    Arguments:
+    Args:
         client: who reads and writes.
         namespace: where what names no namespace goes; it is the test's own and goes with the test.
         scope: the test.
@@ -61,7 +61,7 @@ class DaemonSets:
     def apply(self, source: Source) -> Handle[DaemonSet]:
         """Create the DaemonSet of a manifest, or update the one of that name; its companions come first.
 
-        Arguments:
+        Args:
             source: a path, YAML text, a dict or a typed object; of several documents just one is a DaemonSet, the others
                 (ConfigMaps, ServiceAccounts, …) are its companions. What names no namespace goes to the test's own.
 

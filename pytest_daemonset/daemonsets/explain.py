@@ -15,7 +15,7 @@ from pytest_daemonset.errors import UsageError
 def explain(daemonset: str, nodes: str, *, as_json: bool, out: TextIO) -> int:
     """Print, for each node, whether it gets a pod and the rule that decides.
 
-    Arguments:
+    Args:
         daemonset: a manifest's path; several DaemonSets in it are explained one after the other.
         nodes: the path of a ``kubectl get nodes -o json`` dump (a NodeList, or one Node; YAML too), or ``-`` for standard input.
         as_json: one JSON list instead of a table.

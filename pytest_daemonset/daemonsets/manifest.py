@@ -18,7 +18,7 @@ Source = str | PathLike[str] | Mapping[str, Any] | Any
 class Kind:
     """The kind that a manifest must be of.
 
-    Arguments:
+    Args:
         api_version: group and version, as in ``apps/v1``.
         kind: the kind's name, as in ``DaemonSet``.
     """
@@ -43,7 +43,7 @@ class Document:
     def complain(self, path: str, problem: str) -> UsageError:
         """The error for one field: file, line and field first, then what is wrong.
 
-        Arguments:
+        Args:
             path: the field, dotted; for a missing one the line of the nearest field that is there is told.
             problem: what was expected, what was seen and what to try.
         """
@@ -64,7 +64,7 @@ class Manifest:
 def read(source: Source, kind: Kind = Kind()) -> Manifest:
     """Read and check a manifest.
 
-    Arguments:
+    Args:
         source: a path, YAML text (a string with a line break or a brace in it; several documents are allowed), a mapping, or a
             typed object of kubernetes, kubernetes_asyncio or lightkube.
         kind: what the set under test must be.

@@ -72,7 +72,7 @@ class Container:
 class Engine:
     """The daemon. Made by `connect`; coroutines run on any loop.
 
-    Arguments:
+    Args:
         client: docker's client.
         address: where the keeper finds the daemon: ``unix://PATH`` or ``tcp://HOST:PORT``.
         keeper: is told of everything.

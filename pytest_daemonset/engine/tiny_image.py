@@ -72,7 +72,7 @@ def program(arch: str) -> bytes:
 def image_tar(names: Sequence[str] = (NAME,), arch: str = "") -> bytes:
     """The image as a tar that ``docker load`` and ``ctr images import`` take.
 
-    Arguments:
+    Args:
         names: under which names it is to be known, each with a tag.
         arch: ``amd64`` or ``arm64``; this machine's when empty.
 

@@ -27,7 +27,7 @@ async def until(
 ) -> bool:
     """Watch collections until they are as wanted.
 
-    Arguments:
+    Args:
         client: to watch with.
         collections: each a resource, and a namespace or None.
         good: is called once all were listed, and after every change, with kind -> name -> object.

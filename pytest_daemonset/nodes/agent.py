@@ -65,7 +65,7 @@ class Diagnosis:
 def config(spec: NodeSpec, server: str, kubelet: Mapping[str, str], more: Mapping[str, Any]) -> dict[str, Any]:
     """The agent's configuration: what may be set by flag at first registration.
 
-    Arguments:
+    Args:
         spec: the node.
         server: the server's URL as seen from the agent.
         kubelet: arguments of the kubelet.
@@ -113,7 +113,7 @@ def is_fresh(lease: Object | None, before: str, started: datetime | None) -> boo
 
     A Node stays Ready for 35 s after its container has gone, so its condition alone proves nothing.
 
-    Arguments:
+    Args:
         lease: of the node, in kube-node-lease.
         before: its renewTime before the verb began.
         started: when the container started; None where it never stopped.

@@ -108,7 +108,7 @@ class ContainerNodes:
     async def join(self, specs: Sequence[NodeSpec], *, same_identity: bool = False) -> Mapping[str, str]:
         """Make the containers, all at once, with every image that was ever loaded; see `NodeProvider.join`.
 
-        Arguments:
+        Args:
             specs: the nodes.
             same_identity: with the node passwords that they had before they left.
 
@@ -300,7 +300,7 @@ class ContainerNodes:
     async def load(self, images: Mapping[str, bytes]) -> None:
         """Side-load image tars into all nodes, and into those that will join.
 
-        Arguments:
+        Args:
             images: file name -> tar, as ``docker save`` makes it.
 
         Raises:

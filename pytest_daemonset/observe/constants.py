@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Constants:
     """A cluster's own constants, in seconds.
 
-    Arguments:
+    Args:
         base: what anything may take: a start of the controller's informers, a rate limit, a slow machine.
         per_node: what each node adds.
         pod_gc_period: how often pod garbage collection looks (kube-controller-manager: 20 s).

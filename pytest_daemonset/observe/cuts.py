@@ -42,7 +42,7 @@ class Receiver(Protocol):
 class Cuts:
     """The merged order of some kinds.
 
-    Arguments:
+    Args:
         reads: the kinds.
         receiver: who is told.
         comparable: whether the kinds' versions can be compared. If not, the order is that of arrival, and positions are

@@ -22,7 +22,7 @@ _SHOWN: Final = 12
 class Finding:
     """A verdict that ends a check, with what is needed to explain it.
 
-    Arguments:
+    Args:
         subject: whose DaemonSet.
         sentence: what was asked and what came of it, such as ``one_pod_per_node did not come true within 30 s``.
         property: the property's name.

@@ -33,7 +33,7 @@ class What(str, enum.Enum):
 class Mark:
     """Something that is no event, but without which events cannot be judged.
 
-    Arguments:
+    Args:
         what: what it says.
         kind: the kind that it is about; empty for a barrier, which is about all of them.
         rv: the resourceVersion that it is about.
@@ -60,7 +60,7 @@ class History:
     event of a real kubelet, 2 kB per event of a virtual one. One observation belongs to one test, and is let go with it.
     Bookmarks are merged, so an idle cluster adds nothing.
 
-    Arguments:
+    Args:
         kinds: the kinds that were watched.
         comparable: whether resourceVersions of different kinds can be compared (one store for all of them).
         cluster: whose cluster it was, for people.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Judge:
     """Looks on, and keeps the latest verdict.
 
-    Arguments:
+    Args:
         property: what is judged.
         floor: no state older than this version is judged: read your writes.
         until: no state younger than this one is judged; `None` for no end.
@@ -89,7 +89,7 @@ class Judge:
 class Awaiting(Judge):
     """Tells every verdict on a real state: for ``eventually`` and ``stays``.
 
-    Arguments:
+    Args:
         told: called with whether the property holds.
         missed: called with a sentence when something was missed.
     """
@@ -120,7 +120,7 @@ class Awaiting(Judge):
 class Guarding(Judge):
     """Remembers the first violation: for ``always`` and ``never``.
 
-    Arguments:
+    Args:
         broken: called at the first violation.
         forbidden: the property must never hold, instead of always.
 

@@ -22,7 +22,7 @@ class Tracker:
 
     It is fed the records of a history, live as they arrive or afterwards from a file: judging is the same code.
 
-    Arguments:
+    Args:
         subject: the DaemonSet under test.
         reads: the kinds that the judged properties depend on.
         comparable: as in `History`.

@@ -17,7 +17,7 @@ _SHOWN: Final = 20
 class Explanation:
     """Adds to a violation's text the writes that touched what it names.
 
-    Arguments:
+    Args:
         audit: the cluster's write log; without one nothing is added.
 
     Source: contract.md, method M3: who did something is read from the write log, never from the fact that it happened.

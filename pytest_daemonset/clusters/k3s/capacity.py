@@ -14,7 +14,7 @@ PROCESSORS: Final = 2  # a server that starts keeps two busy
 def cap(said: str) -> tuple[int, str]:
     """How many clusters may run at once, and why.
 
-    Arguments:
+    Args:
         said: the user's number; empty for ours, which counts two processors and 2 GiB of memory for each.
 
     Raises:

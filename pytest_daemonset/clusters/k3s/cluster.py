@@ -76,7 +76,7 @@ class K3sCluster:
     async def start(cls, config: ClusterConfig, keeper: Keeper, *, builtin: bool) -> K3sCluster:
         """Start server and agents at once, and wait until all of it is ready.
 
-        Arguments:
+        Args:
             config: the cluster.
             keeper: is told of everything.
             builtin: whether the control plane's own DaemonSet loop is to run.
@@ -211,7 +211,7 @@ class K3sCluster:
     async def load_images(self, names: Sequence[str]) -> None:
         """Side-load images into every node, and into those that join later.
 
-        Arguments:
+        Args:
             names: names on the Docker daemon.
 
         Raises:

@@ -27,7 +27,7 @@ _MODULES: Final = ("overlay", "br_netfilter", "nf_conntrack", "iptable_nat")
 def findings(image: str = "") -> Iterator[Finding]:
     """Look at the machine.
 
-    Arguments:
+    Args:
         image: the image that is to be used; k3s's pinned one when empty.
     """
     try:

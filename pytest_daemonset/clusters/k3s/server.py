@@ -38,7 +38,7 @@ _GRACE: Final = ("node-monitor-grace-period=8s", "node-monitor-period=1s")
 def config(settings: K3sConfig, host: str, *, builtin: bool) -> dict[str, Any]:
     """The server's configuration: lean, and quick where k3s is slow by default.
 
-    Arguments:
+    Args:
         settings: what the user decided.
         host: the machine on which its port is published.
         builtin: whether its own DaemonSet loop runs. It is switched off by the name that every version knows; a loop
@@ -95,7 +95,7 @@ def container(
 async def reach(engine: Engine, name: str, network: str, timeout: float) -> tuple[Kubeconfig, dict[str, Any]]:
     """Wait until the server answers, and find out under which of its addresses it does.
 
-    Arguments:
+    Args:
         engine: where it runs.
         name: its container.
         network: the network that it is on.

@@ -24,7 +24,7 @@ _NAME = re.compile(r"[\w.:/@-]+")
 class K3sConfig:
     """The k3s cluster of a session; part of `ClusterConfig`.
 
-    Arguments:
+    Args:
         image: the image, with or without a tag; k3s's own when empty.
         version: of k3s, such as ``v1.34.1+k3s1``; the default's when empty. Not together with an image that has a tag.
         privileged: whether containers with a kubelet are; real ones must be.
@@ -96,7 +96,7 @@ class K3sConfig:
     def from_options(cls, options: Mapping[str, str]) -> K3sConfig:
         """From the options ``--daemonset-k3s-…`` and ``--daemonset-keep``, as text.
 
-        Arguments:
+        Args:
             options: each by its ini name without the prefix: ``k3s_image``, …, ``keep``.
 
         Raises:
