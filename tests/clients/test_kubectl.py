@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -56,17 +57,30 @@ def test_get_wide_shows_the_columns_of_kubernetes(kubectl, namespace):
     assert revisions[1].split()[1:3] == ["daemonset.apps/agent", "1"]
 
 
-def test_get_watch_tells_what_changes(kubectl, namespace, kubeconfig, tmp_path):
-    env = {**os.environ, "KUBECONFIG": str(kubeconfig), "HOME": str(tmp_path)}
-    command = [Path(sys.executable).with_name("kubectl"), "get", "configmaps", "-n", namespace, "-w", "--no-headers"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as watching:
-        assert watching.stdout is not None
+@contextlib.contextmanager
+def watching(kubeconfig, home, *words):
+    """The lines that kubectl prints while it watches."""
+    env = {**os.environ, "KUBECONFIG": str(kubeconfig), "HOME": str(home)}
+    command = [Path(sys.executable).with_name("kubectl"), *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
+        assert process.stdout is not None
         try:
-            kubectl("create", "configmap", "seen", "--from-literal=a=b", "-n", namespace)
-            lines = iter(watching.stdout.readline, "")
-            assert any(line.split()[:2] == ["seen", "1"] for line in lines)
+            yield iter(process.stdout.readline, "")
         finally:
-            watching.terminate()
+            process.terminate()
+
+
+def test_get_watch_tells_what_changes(kubectl, namespace, kubeconfig, tmp_path):
+    words = ("get", "configmaps", "-n", namespace, "-w", "--no-headers")
+    with watching(kubeconfig, tmp_path, *words) as lines:
+        kubectl("create", "configmap", "seen", "--from-literal=a=b", "-n", namespace)
+        assert any(line.split()[:2] == ["seen", "1"] for line in lines)
+
+
+def test_events_are_watched_in_protobuf(kubectl, namespace, kubeconfig, tmp_path):
+    with watching(kubeconfig, tmp_path, "events", "-n", namespace, "--watch", "--no-headers") as lines:
+        applied(kubectl, namespace)
+        assert any(line.split()[2:4] == ["SuccessfulCreate", "DaemonSet/agent"] for line in lines)
 
 
 def test_describe_tells_of_events_and_pods(kubectl, namespace):
