@@ -163,6 +163,8 @@ class Run:
             "daemonset cluster",
             f"{self.setting}; {self.running.cluster.name}, Kubernetes {self.running.cluster.version}\n{self.whereabouts()}",
         )
+        if silence := self.running.silence():
+            yield "daemonset controller", silence
         if tail := self.running.controller.tail():
             yield "daemonset controller, last lines of its log", tail
         for path in item.stash.get(HISTORIES, ()):

@@ -81,6 +81,20 @@ class Running:
             undo.pop_all()
         return self
 
+    def silence(self) -> str:
+        """What to tell of a controller of the user's that has not sent one request; empty if it has, or nobody can know."""
+        from pytest_daemonset.clusters.embedded import IDENTITIES
+
+        audit = self.cluster.audit
+        if audit is None or self.controller_config.kind not in ("command", "python"):
+            return ""
+        if audit.entries(user=IDENTITIES["controller"].partition("::")[0]):
+            return ""
+        return (
+            "the cluster has not had one request from it: does it use its own kubeconfig, "
+            f"{self.controller.kubeconfig}, which KUBECONFIG names, and {{kubeconfig}} in a command?"
+        )
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 
 import pytest
@@ -162,3 +163,20 @@ def test_a_session_fixture_can_ask_the_api_but_not_the_nodes(project: pytest.Pyt
     result = run(project, text)
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*UsageError: nodes belong to a test*--daemonset-nodes*"])
+
+
+@pytest.mark.parametrize(("arguments", "silent"), [("--help; sleep 60", True), ("", False)])
+def test_a_controller_that_never_reaches_the_cluster_is_told_of_its_kubeconfig(
+    project: pytest.Pytester, arguments: str, silent: bool
+) -> None:
+    program = f"{sys.executable} -m pytest_daemonset.reference --kubeconfig $KUBECONFIG {arguments}"
+    # Ready either way as soon as it runs; what fails is the test's own last line.
+    body = "daemonsets.apply('agent.yaml').wait().barrier().wait()" if not silent else "pass"
+    result = run(
+        project,
+        f"def test_it(daemonsets):\n    {body}\n    raise AssertionError\n",
+        f"--daemonset-controller=command: sh -c '{program}'",
+    )
+    result.assert_outcomes(failed=1)
+    said = "the cluster has not had one request from it" in result.stdout.str()
+    assert said is silent
