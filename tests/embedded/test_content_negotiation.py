@@ -103,6 +103,19 @@ def test_a_refusal_that_no_form_fits_is_told_in_json():
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("path", ["/api", "/apis", "/apis/apps", "/apis/apps/v1", "/api/v1"])
+def test_discovery_comes_in_what_can_be_read(path):
+    async def scenario():
+        async with serving() as server:
+            _, plain = await server.ask("GET", path)
+            assert yaml.safe_load((await server.ask("GET", path, Accept=YAML))[1]) == plain
+            assert (await server.ask("GET", path, Accept=f"{PROTOBUF},application/json"))[1] == plain
+            assert (await server.ask("GET", path, Accept=PROTOBUF))[0] == 501
+            assert (await server.ask("GET", path, Accept="text/html"))[0] == 406
+
+    asyncio.run(scenario())
+
+
 def test_nothing_is_written_for_who_could_not_read_the_answer():
     async def scenario():
         async with serving() as server:
