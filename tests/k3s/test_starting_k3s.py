@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
+import subprocess
 import sys
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -175,3 +179,86 @@ def test_each_worker_has_a_cluster_and_the_cap_is_told(image: str, pytester: pyt
 def test_probes_leave_nothing(running: Running) -> None:
     listed = running.portal.call(lambda: running.cluster.client.list(DAEMONSETS))
     assert listed["items"] == []
+
+
+class Way:
+    """The way to the Docker daemon, which can be cut and opened again."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._sockets: list[socket.socket] = []
+        self.open()
+
+    def open(self) -> None:
+        self.path.unlink(missing_ok=True)
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(str(self.path))
+        self._listening.listen()
+        threading.Thread(target=self._accept, args=(self._listening,), daemon=True).start()
+
+    def _accept(self, listening: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # it was cut
+            while True:
+                near, far = listening.accept()[0], socket.socket(socket.AF_UNIX)
+                self._sockets += [near, far]
+                far.connect("/var/run/docker.sock")
+                for one, other in ((near, far), (far, near)):
+                    threading.Thread(target=self._pump, args=(one, other), daemon=True).start()
+
+    def _pump(self, one: socket.socket, other: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := one.recv(65536):
+                other.sendall(data)
+        with contextlib.suppress(OSError):
+            other.shutdown(socket.SHUT_WR)
+
+    def cut(self) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        for one in self._sockets:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        self._sockets.clear()
+
+
+def test_a_daemon_that_goes_away_in_the_middle_is_told_and_swept_once_it_is_back(
+    image: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pytester: pytest.Pytester
+) -> None:
+    before = {name for name in docker_here.ours() if not name.startswith("volume")}
+    way = Way(tmp_path / "docker.sock")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{way.path}")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    k3s = ["--daemonset-cluster=k3s", f"--daemonset-k3s-image={image}", "--daemonset-k3s-privileged=no"]
+    words = ["-p", "no:asyncio", *k3s, "--daemonset-nodes=1"]
+    pytester.makepyfile(
+        """
+        import os
+        import pytest
+        from pytest_daemonset.errors import ClusterError
+
+        def test_it(nodes):
+            open(os.environ["REACHED"], "w").close()  # FIFOs: each waits for the other side
+            open(os.environ["CUT"]).close()
+            with pytest.raises(ClusterError, match="does not answer any more"):
+                nodes.join().wait()
+        """
+    )
+    for name in ("REACHED", "CUT"):
+        os.mkfifo(tmp_path / name)
+        monkeypatch.setenv(name, str(tmp_path / name))
+    pipes: Any = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    popen = pytester.popen([sys.executable, "-m", "pytest", *words], **pipes)
+    (tmp_path / "REACHED").open().close()
+    way.cut()
+    (tmp_path / "CUT").open("w").close()
+    said = popen.communicate(timeout=120)[0].decode()
+    assert "1 passed" in said, said
+    assert "What it could not remove, the next one will try" in said, said
+    left = {name for name in docker_here.ours() if not name.startswith("volume")} - before
+    assert left, "nobody could remove it"
+    way.open()
+    pytester.makepyfile("def test_it(nodes): ...")
+    assert pytester.runpytest_subprocess(*words).ret == 0
+    way.cut()
+    assert {name for name in docker_here.ours() if not name.startswith("volume")} == before

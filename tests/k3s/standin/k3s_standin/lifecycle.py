@@ -141,17 +141,24 @@ def _ready(node: Object) -> str:
     return next((str(row["status"]) for row in rows if row["type"] == "Ready"), "False")
 
 
-async def watch_deployments(api: Api) -> None:
+async def watch_deployments(api: Api, started: asyncio.Event) -> None:
     """Until cancelled: note that a Deployment was seen; nothing more is made of it."""
+    await started.wait()
     with api.subscribe("deployments.apps") as changes:
+        for found in api.list("deployments.apps"):
+            _observe(api, found["metadata"]["namespace"], found["metadata"]["name"])
         async for _, change in changes:
-            namespace, name = change.entry.key
-            found = api.get("deployments.apps", namespace, name)
-            generation = found["metadata"]["generation"] if found else 0
-            if found and (found.get("status") or {}).get("observedGeneration") != generation:
-                patch = {"status": {"observedGeneration": generation}}
-                try:
-                    api.patch(_DEPLOYMENTS, "deployments.apps", namespace, name, patch, subresource="status")
-                except StatusError as refused:
-                    if refused.code not in (404, 409):
-                        raise
+            await asyncio.sleep(0.02)  # the loop in kube-controller-manager makes some requests for each
+            _observe(api, *change.entry.key)
+
+
+def _observe(api: Api, namespace: str, name: str) -> None:
+    found = api.get("deployments.apps", namespace, name)
+    generation = found["metadata"]["generation"] if found else 0
+    if found and (found.get("status") or {}).get("observedGeneration") != generation:
+        patch = {"status": {"observedGeneration": generation}}
+        try:
+            api.patch(_DEPLOYMENTS, "deployments.apps", namespace, name, patch, subresource="status")
+        except StatusError as refused:
+            if refused.code not in (404, 409):
+                raise

@@ -239,6 +239,7 @@ async def serve(settings: Settings) -> None:
         for name in NAMESPACES:
             api.create(K3S, "namespaces", "", {"metadata": {"name": name}})
         manager = settings.arguments("kube-controller-manager-arg")
+        started = asyncio.Event()
         loops: list[Awaitable[None]] = [run(api, wanted) for run in LOOPS.values()]
         loops += [
             watch_nodes(
@@ -246,13 +247,15 @@ async def serve(settings: Settings) -> None:
                 period=seconds(manager.get("node-monitor-period", ""), 5.0),
                 grace=seconds(manager.get("node-monitor-grace-period", ""), 40.0),
             ),
-            watch_deployments(api),
+            watch_deployments(api, started),
         ]
         tasks = [asyncio.ensure_future(one) for one in loops]
         door.ready = True
         say("info", "Kube API server is now running")
         if "daemonset" not in without:
-            tasks.append(asyncio.ensure_future(_controller(known, ca)))
+            tasks.append(asyncio.ensure_future(_controller(known, ca, started)))
+        else:
+            started.set()
         if not settings.switch("disable-agent"):
             tasks.append(asyncio.ensure_future(agent.join(settings, server="https://127.0.0.1:6443", token=token)))
         say("info", "k3s is up and running")
@@ -268,8 +271,8 @@ async def serve(settings: Settings) -> None:
     say("fatal", "flannel exited: <nil>")
 
 
-async def _controller(known: dict[str, Caller], ca: bytes) -> None:
-    """The control plane's own DaemonSet loop: the reference controller, in a process of its own."""
+async def _controller(known: dict[str, Caller], ca: bytes, started: asyncio.Event) -> None:
+    """The control plane's own DaemonSet loop: the reference controller, in a process of its own; the other loops wait for it."""
     token = secrets.token_urlsafe(24)
     known[token] = CONTROLLER
     path = DATA / "daemonset.kubeconfig"
@@ -282,8 +285,11 @@ async def _controller(known: dict[str, Caller], ca: bytes) -> None:
     }
     path.write_bytes(orjson.dumps(config))
     words = ["-m", "pytest_daemonset.reference", "--kubeconfig", str(path)]
-    process = await asyncio.create_subprocess_exec(sys.executable, *words, stdin=asyncio.subprocess.PIPE)
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(sys.executable, *words, stdin=pipe, stdout=pipe)
     try:
+        if process.stdout is not None and await process.stdout.readline():
+            started.set()
         code = await process.wait()
     finally:
         if process.returncode is None:

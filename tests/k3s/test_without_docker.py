@@ -1,0 +1,312 @@
+"""What of k3s can be shown without Docker: settings, what an agent's log means, freshness, the tiny image, the keeper's HTTP."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import platform
+import signal
+import socketserver
+import subprocess
+import tarfile
+import threading
+from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_daemonset import keeper_docker
+from pytest_daemonset.clusters.doctor import doctor
+from pytest_daemonset.clusters.k3s import server
+from pytest_daemonset.clusters.k3s.capacity import cap
+from pytest_daemonset.clusters.k3s.settings import DEFAULT_VERSION, K3sConfig
+from pytest_daemonset.engine import tiny_image
+from pytest_daemonset.errors import UsageError
+from pytest_daemonset.keeper import Entry, Keeper, KeeperError
+from pytest_daemonset.nodes import NodeSpec, Taint, agent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+REJECTED = 'level=error msg="Node password rejected, duplicate hostname or contents of /etc/rancher/node/password"'
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "image"),
+    [
+        ({}, f"docker.io/rancher/k3s:{DEFAULT_VERSION.replace('+', '-')}"),
+        ({"version": "v1.33.5+k3s1"}, "docker.io/rancher/k3s:v1.33.5-k3s1"),
+        ({"image": "mirror.example:5000/k3s", "version": "v1.33.5+k3s1"}, "mirror.example:5000/k3s:v1.33.5-k3s1"),
+        ({"image": "mirror.example:5000/k3s:mine"}, "mirror.example:5000/k3s:mine"),
+    ],
+)
+def test_the_image_is_pinned(settings: dict[str, str], image: str) -> None:
+    assert K3sConfig(**settings).full_image == image
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"version": "latest"}, "no version of k3s"),
+        ({"image": "k3s:mine", "version": "v1.33.5+k3s1"}, "has a tag already"),
+        ({"image": "two words"}, "cannot be the name"),
+        ({"images": ("nowhere.tar",)}, "no image tar"),
+        ({"timeout": 0}, "more than 0"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        K3sConfig(**settings)
+
+
+def test_the_server_is_lean_and_its_daemonset_loop_is_on_only_where_it_is_judged() -> None:
+    lean = server.config(K3sConfig(), "127.0.0.1", builtin=True)
+    assert set(lean["disable"]) == {"traefik", "servicelb", "metrics-server", "local-storage", "coredns"}
+    assert lean["disable-agent"] is True
+    assert not [row for row in lean["kube-controller-manager-arg"] if row.startswith("controllers=")]
+    off = server.config(K3sConfig(), "127.0.0.1", builtin=False)
+    assert "controllers=*,tokencleaner,-daemonset" in off["kube-controller-manager-arg"]
+
+
+def test_settings_of_the_user_are_added_to_lists_and_win_elsewhere() -> None:
+    more = {"disable": ["runtimes"], "flannel-backend": "vxlan"}
+    merged = server.config(K3sConfig(server=more), "127.0.0.1", builtin=True)
+    assert merged["disable"][-1] == "runtimes"
+    assert merged["flannel-backend"] == "vxlan"
+
+
+def test_the_cap_is_the_users_or_goes_by_the_machine() -> None:
+    assert cap("3")[0] == 3
+    assert cap("")[0] >= 1
+    with pytest.raises(UsageError, match="above 0"):
+        cap("none")
+
+
+# Agents
+
+
+def test_an_agent_gets_by_flag_what_a_kubelet_may_say_of_itself() -> None:
+    spec = NodeSpec(
+        "a",
+        labels={"zone": "b", "topology.kubernetes.io/zone": "c", "node.kubernetes.io/x": "y"},
+        taints=(Taint("k", "NoSchedule"),),
+    )
+    found = agent.config(spec, "https://server:6443", {"v": "2"}, {"kubelet-arg": ["x=y"]})
+    assert found["node-label"] == ["zone=b", "node.kubernetes.io/x=y"]
+    assert found["node-taint"] == ["k:NoSchedule"]
+    assert found["kubelet-arg"] == ["v=2", "x=y"]
+
+
+@pytest.mark.parametrize(
+    ("line", "times", "meaning"),
+    [
+        (REJECTED, 2, "a.node-password.k3s"),
+        ('msg="Failed to configure agent: https://server:6443/v1-k3s/config: 401 Unauthorized"', 2, "token"),
+        ('msg="\\"overlayfs\\" snapshotter cannot be enabled: operation not permitted"', 2, "privileged"),
+        ('msg="failed to get CA certs: connection refused"', 15, "cannot reach the server"),
+        ('level=fatal msg="--token is required"', 1, "gave up"),
+    ],
+)
+def test_a_log_that_loops_says_what_is_wrong_once_it_is_sure(line: str, times: int, meaning: str) -> None:
+    diagnosis = agent.Diagnosis("a")
+    assert [diagnosis.read(line) for _ in range(times - 1)] == [""] * (times - 1)
+    assert meaning in diagnosis.read(line)
+
+
+def test_a_server_that_still_starts_is_nothing_wrong() -> None:
+    diagnosis = agent.Diagnosis("a")
+    assert not any(diagnosis.read("https://server:6443/v1-k3s/config: 503 Service Unavailable") for _ in range(50))
+
+
+def test_a_ready_node_proves_nothing_without_a_fresh_lease() -> None:
+    started = datetime(2026, 1, 1, 12, 0, 0, tzinfo=timezone.utc)
+
+    def lease(seconds: float) -> dict[str, Any]:
+        when = started + timedelta(seconds=seconds)
+        return {"spec": {"renewTime": when.strftime("%Y-%m-%dT%H:%M:%S.%fZ")}}
+
+    assert not agent.is_fresh(None, "", started)
+    assert not agent.is_fresh(lease(-1), "", started), "of the container that is gone"
+    assert agent.is_fresh(lease(1), "", started)
+    assert not agent.is_fresh(lease(1), lease(1)["spec"]["renewTime"], None), "not renewed since"
+    assert agent.is_fresh(lease(2), lease(1)["spec"]["renewTime"], None)
+
+
+def test_times_of_docker_and_of_the_api_are_read_alike() -> None:
+    assert agent.moment("2026-11-23T11:05:12.512058364Z") == agent.moment("2026-11-23T11:05:12.512058Z")
+    assert agent.moment("2026-11-23T11:05:12Z") < agent.moment("2026-11-23T11:05:12.1Z")
+
+
+def test_a_node_is_lost_only_when_both_taints_are_there() -> None:
+    taint = {"key": agent.UNREACHABLE, "effect": "NoSchedule"}
+    node = {"spec": {"taints": [taint]}, "status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}
+    assert not agent.is_lost(node)
+    node["spec"]["taints"].append({**taint, "effect": "NoExecute"})  # type: ignore[index]
+    assert agent.is_lost(node)
+
+
+# The tiny image
+
+
+def test_the_tiny_image_is_one_that_docker_load_takes() -> None:
+    with tarfile.open(fileobj=io.BytesIO(tiny_image.image_tar(("a:1", "b:2"), "amd64"))) as archive:
+        (row,) = json.load(archive.extractfile("manifest.json"))  # type: ignore[arg-type]
+        assert row["RepoTags"] == ["a:1", "b:2"]
+        assert set(archive.getnames()) == {"manifest.json", row["Config"], *row["Layers"]}
+        assert json.load(archive.extractfile(row["Config"]))["architecture"] == "amd64"  # type: ignore[arg-type]
+
+
+def test_the_same_names_make_the_same_bytes() -> None:
+    assert tiny_image.image_tar(arch="arm64") == tiny_image.image_tar(arch="arm64")
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="an ELF program needs Linux")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_its_program_waits_and_ends_with_0_when_told_to(tmp_path: Path, number: signal.Signals) -> None:
+    program = tmp_path / "tiny"
+    program.write_bytes(tiny_image.program(tiny_image.architecture()))
+    program.chmod(0o755)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [number])  # inherited: it must not die before its first instruction
+    try:
+        popen = subprocess.Popen([program])
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+    os.kill(popen.pid, number)
+    assert popen.wait(timeout=10) == 0
+
+
+def test_a_machine_for_which_there_is_no_program_is_told() -> None:
+    with pytest.raises(UsageError, match="riscv64"):
+        tiny_image.architecture("riscv64")
+
+
+# The keeper
+
+
+class Daemon:
+    """A daemon that knows some names; creations may show late."""
+
+    def __init__(self, path: Path) -> None:
+        self.address = f"unix://{path}"
+        self.there: dict[str, dict[str, str]] = {}
+        self.deleted: list[str] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *_: object) -> None:
+                pass
+
+            def address_string(self) -> str:
+                return "unix"
+
+            def do_DELETE(self) -> None:
+                kind, _, name = self.path.partition("?")[0].lstrip("/").partition("/")
+                found = outer.there.pop(f"{kind}/{name}", None)
+                if found is not None:
+                    outer.deleted.append(f"{kind}/{name}")
+                self._say(404 if found is None else 204, b"")
+
+            def do_GET(self) -> None:
+                kind = self.path.partition("?")[0].strip("/").partition("/")[0]
+                rows = [
+                    {"Name": key.partition("/")[2], "Labels": labels}
+                    for key, labels in outer.there.items()
+                    if key.startswith(kind)
+                ]
+                self._say(200, json.dumps({"Volumes": rows} if kind == "volumes" else rows).encode())
+
+            def _say(self, status: int, body: bytes) -> None:
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+        class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+            daemon_threads = True
+
+        self.server = Server(str(path), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    one = Daemon(tmp_path / "docker.sock")
+    yield one
+    one.server.shutdown()
+    one.server.server_close()
+
+
+def test_what_was_told_is_removed_containers_before_their_network(daemon: Daemon, tmp_path: Path) -> None:
+    with Keeper(tmp_path / "home") as keeper:
+        for kind, name in (
+            ("network", "pytest-daemonset-n"),
+            ("container", "pytest-daemonset-c"),
+            ("volume", "pytest-daemonset-v"),
+        ):
+            keeper.started(kind, name, engine=daemon.address)
+            daemon.there[f"{kind}s/{name}"] = {}
+            keeper.learned(kind, name, made=True)
+    assert daemon.deleted == [
+        "volumes/pytest-daemonset-v",
+        "containers/pytest-daemonset-c",
+        "networks/pytest-daemonset-n",
+    ]
+
+
+def test_a_creation_under_way_is_waited_for(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Entry("container", "pytest-daemonset-late", {"engine": daemon.address})
+    real = keeper_docker.ask
+
+    def ask(address: str, method: str, path: str) -> tuple[int, Any]:
+        answer = real(address, method, path)
+        if not daemon.deleted:  # it shows only after somebody has asked for it once
+            daemon.there["containers/pytest-daemonset-late"] = {}
+        return answer
+
+    monkeypatch.setattr(keeper_docker, "ask", ask)
+    assert keeper_docker.remove("container", [told], lambda _: None) == []
+    assert daemon.deleted == ["containers/pytest-daemonset-late"]
+
+
+def test_a_name_that_is_not_ours_is_refused(tmp_path: Path) -> None:
+    with Keeper(tmp_path / "home") as keeper:
+        with pytest.raises(KeeperError, match="whose name begins with"):
+            keeper.started("container", "production", engine="unix:///x")
+        with pytest.raises(KeeperError, match="told with its engine"):
+            keeper.started("container", "pytest-daemonset-c")
+
+
+def test_a_sweep_takes_only_what_a_dead_keeper_of_this_machine_left(daemon: Daemon) -> None:
+    ours = keeper_docker.owner_labels(os.getpid())
+    dead = {**ours, keeper_docker.STARTED: "1"}
+    daemon.there = {
+        "networks/pytest-daemonset-living": ours,
+        "networks/pytest-daemonset-dead": dead,
+        "networks/pytest-daemonset-booted": {**ours, keeper_docker.BOOT: "another"},
+        "networks/pytest-daemonset-kept": {**dead, keeper_docker.KEEP: "true"},
+        "networks/pytest-daemonset-elsewhere": {**dead, keeper_docker.MACHINE: "another"},
+        "networks/pytest-daemonset-inside": {**dead, keeper_docker.PIDS: "pid:[1]"},
+        "networks/production": dead,
+    }
+    assert keeper_docker.sweep(daemon.address, lambda _: None) == []
+    assert daemon.deleted == ["networks/pytest-daemonset-dead", "networks/pytest-daemonset-booted"]
+
+
+def test_a_daemon_that_is_gone_is_told() -> None:
+    told = Entry("container", "pytest-daemonset-c", {"engine": "unix:///nowhere/docker.sock", "made": True})
+    (problem,) = keeper_docker.remove("container", [told], lambda _: None)
+    assert "does not answer" in problem
+
+
+def test_the_doctor_says_that_docker_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+    out = io.StringIO()
+    assert doctor(out, "k3s") == 1
+    assert "no Docker daemon answers" in out.getvalue()
+    assert "apt install docker.io" in out.getvalue()
