@@ -1,0 +1,127 @@
+"""How the rows are sorted: by section of the contract, by level, by the feature that they need; and those not checked yet."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from pytest_daemonset.conformance.rows import ROWS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SECTIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "PLACE": "Placement and eligibility",
+        "TAINT": "Taints and tolerations",
+        "NCOND": "Node conditions",
+        "NODE": "Nodes joining and leaving",
+        "AMO": "At most one pod per node",
+        "FAIL": "Pod failure, recreation, back-off",
+        "TERM": "Terminating pods and empty sets",
+        "GC": "Deletion and garbage collection",
+        "OWN": "Ownership: adoption, release, selectors",
+        "UPD": "Update strategies",
+        "KRU": "OpenKruise extensions",
+        "REV": "Revisions, history, rollback",
+        "STAT": "Status",
+        "EVT": "Events",
+        "RES": "Host ports and resources",
+        "API": "API surface",
+        "ROB": "The controller's own robustness",
+    }
+)
+"""The sections of the contract, by the family of their rows, in its order."""
+
+_OPTIONAL: Final = frozenset(
+    (
+        *(
+            "PLACE-10",
+            "PLACE-15",
+            "TAINT-10",
+            "NCOND-04",
+            "NODE-06",
+            "AMO-07",
+            "FAIL-06",
+            "FAIL-09",
+            "FAIL-10",
+            "TERM-04",
+        ),
+        *("GC-08", "OWN-02", "OWN-09", "OWN-12", "UPD-16", "UPD-17", "UPD-18", "UPD-19", "UPD-20", "UPD-21", "UPD-22"),
+        *("REV-11", "REV-14", "EVT-01", "EVT-02", "EVT-03", "EVT-04", "RES-03", "API-01", "API-03", "API-04", "API-07"),
+        *("API-08", "ROB-01", "ROB-02", "ROB-13", "ROB-15"),
+    )
+)
+
+FEATURES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "rolling-update": frozenset(f"UPD-{number:02}" for number in range(3, 16)) | {"REV-06", "TERM-03", "STAT-11"},
+        "on-delete": frozenset(("UPD-01", "UPD-02", "UPD-11", "PLACE-13", "STAT-03")),
+        "surge": frozenset((*(f"UPD-{number}" for number in range(16, 22)), "AMO-06", "AMO-07", "FAIL-10")),
+        "min-ready-seconds": frozenset(("UPD-12", "UPD-13", "STAT-10")),
+        "history": frozenset(
+            (*(f"REV-{number:02}" for number in (1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12)), "OWN-12", "STAT-11")
+        ),
+        "adoption": frozenset(("OWN-01", "OWN-02", "OWN-04", "OWN-07", "OWN-08", "OWN-10", "OWN-11", "OWN-12")),
+        "events": frozenset(("EVT-01", "EVT-02", "EVT-03")),
+        "validation": frozenset(("API-01", "API-02", "API-03", "API-04")),
+    }
+)
+"""What a controller may declare that it does not offer, and the rows that are then declared unsupported."""
+
+_PROXY: Final = "needs a proxy between controller and API that delays, drops or fails what passes"
+_KRUISE: Final = "is about a field that only OpenKruise's kind has"
+
+LATER: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        **dict.fromkeys(
+            (
+                *("AMO-09", "AMO-10", "AMO-11", "GC-05", "STAT-07", "EVT-04"),
+                *("ROB-04", "ROB-05", "ROB-06", "ROB-10", "ROB-14"),
+            ),
+            _PROXY,
+        ),
+        **dict.fromkeys((f"KRU-{number:02}" for number in range(1, 10)), _KRUISE),
+        "FAIL-09": "needs a real kubelet that rejects and evicts; FAIL-02 and FAIL-05 stand for what follows",
+        "GC-08": "needs a namespace that stays in its termination",
+        "OWN-09": "needs an API that admits an empty selector",
+        "PLACE-15": "needs an API server that reads the namespace's node selector",
+        "REV-14": "is an old habit of the built-in controller, never to be asked of others",
+        "ROB-12": "needs several replicas of the controller, and a pause of the leader",
+        "ROB-15": "needs a webhook or a policy that takes labels away",
+        "UPD-21": "needs pod garbage collection switched off",
+        "UPD-22": "needs an API that admits both limits as zero",
+    }
+)
+"""Rows of the contract that the suite does not check yet, and why."""
+
+LEVELS: Final = ("core", "all")
+
+
+def section_of(row: str) -> str:
+    """The title of the section that a row belongs to."""
+    return SECTIONS[row.rpartition("-")[0]]
+
+
+def level_of(row: str) -> str:
+    """``core`` for what every controller has to keep, ``optional`` for the rest."""
+    return "optional" if row in _OPTIONAL or row.startswith("KRU-") else "core"
+
+
+def feature_of(row: str, declared: Mapping[str, bool]) -> str | None:
+    """The feature that a row needs and that is declared not to be there; None if there is none.
+
+    Args:
+        row: its id.
+        declared: by feature, whether the controller offers it; what is not named is offered.
+    """
+    return next((name for name, rows in FEATURES.items() if row in rows and not declared.get(name, True)), None)
+
+
+def at_level(level: str) -> frozenset[str]:
+    """The ids of the rows of a level.
+
+    Args:
+        level: one of `LEVELS`.
+    """
+    return frozenset(row for row in ROWS if level == "all" or level_of(row) == "core")
