@@ -36,8 +36,9 @@ def test_a_daemon_set_is_made_watched_scaled_out_of_a_node_and_deleted(api, name
     core.create_namespaced_pod_eviction(
         pods[0].metadata.name, namespace, client.V1Eviction(metadata=client.V1ObjectMeta(name=pods[0].metadata.name))
     )
-    answer = apps.delete_namespaced_daemon_set("agent", namespace, propagation_policy="Background")
-    assert answer["status"] == "Success", answer
+    apps.delete_namespaced_daemon_set("agent", namespace, propagation_policy="Background")
+    with pytest.raises(client.ApiException, match="NotFound"):
+        apps.read_namespaced_daemon_set("agent", namespace)
 
 
 def test_objects_are_made_from_yaml(api, namespace):
