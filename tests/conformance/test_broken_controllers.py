@@ -30,6 +30,11 @@ SAMPLE = (
     "early-observed-generation",
     "counts-pods",
     "restart-rewrites",
+    "ignores-the-down",
+    "surges-again",
+    "records-late",
+    "keeps-the-oldest-twin",
+    "random-identities",
 )
 CHOSEN = tuple(BROKEN) if os.environ.get("PYTEST_DAEMONSET_BROKEN") == "all" else SAMPLE
 ABREAST = 3
