@@ -10,6 +10,8 @@ from pytest_daemonset.embedded import media, protobuf, statuses
 from pytest_daemonset.embedded.kinds.fields import MESSAGES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_daemonset.embedded.kinds.fields import Message
     from pytest_daemonset.embedded.kinds.kind import Kind
 
@@ -34,7 +36,7 @@ def _unrecognized(kind: str, why: str) -> statuses.StatusError:
     )
 
 
-def _protobuf(data: bytes, kind: str, message: Message) -> Object:
+def _protobuf(data: bytes, kind: str, message: Message, raw_fields: Iterable[str]) -> tuple[Object, bytes]:
     try:
         envelope = protobuf.opened(data)
         obj: Object = {}
@@ -44,18 +46,23 @@ def _protobuf(data: bytes, kind: str, message: Message) -> Object:
             obj["apiVersion"] = envelope.api_version
         if envelope.kind in {kind, ""}:
             obj.update(protobuf.decoder(message)(envelope.raw))
-        return obj
+        kept = {name: protobuf.raw_extension(message, envelope.raw, name) for name in raw_fields if obj.get(name)}
+        texts = {name: orjson.Fragment(one_line(text)) for name, text in kept.items()}
+        return obj, orjson.dumps({**obj, **texts})
     except protobuf.MalformedError as error:
         raise _unrecognized(kind, str(error)) from None
 
 
-def parse(data: bytes, content_type: str, kind: str, message: Message | None = None) -> tuple[Object, bytes]:
+def parse(
+    data: bytes, content_type: str, kind: str, message: Message | None = None, raw_fields: Iterable[str] = ()
+) -> tuple[Object, bytes]:
     """Read an object.
 
     Args:
         content_type: media type without parameters; "" counts as JSON.
         kind: what is expected.
         message: its fields, where they are not in the table of that name; what has no such table either is not read from protobuf.
+        raw_fields: what keeps its bytes in that JSON.
 
     Returns:
         The dict, and its JSON on one line (for the audit log).
@@ -74,8 +81,7 @@ def parse(data: bytes, content_type: str, kind: str, message: Message | None = N
         obj = _yaml(data, kind)
         encoded = orjson.dumps(obj)
     elif content_type == media.PROTOBUF and (table := message or MESSAGES.get(kind)) is not None:
-        obj = _protobuf(data, kind, table)
-        encoded = orjson.dumps(obj)
+        obj, encoded = _protobuf(data, kind, table, raw_fields)
     else:
         raise statuses.unsupported_media_type(", ".join(media.ACCEPTED))
     if not isinstance(obj, dict):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from pytest_daemonset.embedded import media, printers, protobuf, statuses
+from pytest_daemonset.embedded import media, printers, protobuf, rawtext, statuses
 from pytest_daemonset.embedded.kinds.fields import MESSAGES
 from pytest_daemonset.embedded.media import PLAIN, Form
 
@@ -94,7 +94,7 @@ class Writer:
             return encode_status(self.form, told)
         if "items" in told:
             return self._list(told["metadata"], told["items"])
-        return self._one(told)
+        return self._one(self._with_raw(told, body))
 
     def listing(self, found: Listing) -> bytes:
         """A list of objects."""
@@ -130,6 +130,14 @@ class Writer:
             return protobuf.event_frame(type_, encoded)
         return orjson.dumps({"type": type_, "object": orjson.Fragment(encoded)}, option=orjson.OPT_APPEND_NEWLINE)
 
+    def _with_raw(self, obj: Object, encoded: bytes) -> Object:
+        """In protobuf raw extensions are the bytes that were sent: the DaemonSet controller compares those of its revisions."""
+        if self.form == Form(media.PROTOBUF):
+            for name in self._served.kind.raw_fields:
+                if obj.get(name):
+                    obj[name] = orjson.Fragment(rawtext.field(encoded, name) or "null")
+        return obj
+
     def _told(self, obj: Object) -> bytes:
         if self.form.shape == "metadata list":
             # kube-apiserver cannot make a list of an event's object, says so in its log, and tells it whole
@@ -138,7 +146,7 @@ class Writer:
 
     def _message(self, entry: Entry) -> bytes:
         if entry.message is None:
-            entry.message = protobuf.encoder(self._served.kind.fields)(entry.object)
+            entry.message = protobuf.encoder(self._served.kind.fields)(self._with_raw(entry.object, entry.raw))
         return entry.message
 
     def _one(self, obj: Object) -> bytes:

@@ -111,7 +111,7 @@ class Writes:
             subresources.create(self, call, answer)
             return
         kind = call.kind
-        obj, answer.request = bodies.parse(call.body, call.content_type, kind.kind, kind.table)
+        obj, answer.request = bodies.parse(call.body, call.content_type, kind.kind, kind.table, kind.raw_fields)
         bodies.expect_kind(obj, kind)
         options.unknown_fields(call, answer, self._decode(call, obj))
         self._insert(call, answer, obj)
@@ -219,7 +219,7 @@ class Writes:
             self._scale(call, answer)
             return
         kind = call.kind
-        obj, answer.request = bodies.parse(call.body, call.content_type, kind.kind, kind.table)
+        obj, answer.request = bodies.parse(call.body, call.content_type, kind.kind, kind.table, kind.raw_fields)
         bodies.expect_kind(obj, kind)
         options.unknown_fields(call, answer, self._decode(call, obj))
         self._change(call, answer, self.find(call) if self._named(call, obj) else None, obj, kind.unconditional_update)

@@ -59,6 +59,24 @@ def test_an_object_that_does_not_say_its_kind_is_of_the_kind_of_its_path():
     asyncio.run(scenario())
 
 
+def test_raw_extensions_keep_their_bytes():
+    async def scenario():
+        async with serving() as server:
+            path = "/apis/apps/v1/namespaces/here/controllerrevisions"
+            data = b'{"spec":{"args":["a \\u0026\\u0026 b"]}, "z":1,"a":2}'
+            metadata = encoder(MESSAGES["ObjectMeta"])({"name": "r"})
+            raw = b"\x0a%c%b\x12%c\x0a%c%b\x18\x01" % (len(metadata), metadata, len(data) + 2, len(data), data)
+            body = enveloped("apps/v1", "ControllerRevision", raw)
+            status, answer = await server.ask("POST", path, body, **BOTH)
+            assert (status, data in answer) == (201, True)
+            for where in (f"{path}/r", path):
+                assert data in (await server.ask("GET", where, **BOTH))[1]
+            async with server._session.get(f"{path}/r") as plain:
+                assert data in await plain.read()
+
+    asyncio.run(scenario())
+
+
 def test_pods_are_bound_and_evicted_in_protobuf():
     async def scenario():
         async with serving() as server:

@@ -4,7 +4,7 @@ The runtime of Google would only give messages: what costs is turning them into 
 Measured, it is slower (see benchmarks/protobuf.py).
 """
 
-from pytest_daemonset.embedded.protobuf.decoding import decoder
+from pytest_daemonset.embedded.protobuf.decoding import decoder, raw_extension
 from pytest_daemonset.embedded.protobuf.encoding import encoder
 from pytest_daemonset.embedded.protobuf.envelope import MAGIC, Envelope, enveloped, event_frame, list_message, opened
 from pytest_daemonset.embedded.protobuf.wire import MalformedError
@@ -19,4 +19,5 @@ __all__ = [
     "event_frame",
     "list_message",
     "opened",
+    "raw_extension",
 ]

@@ -48,6 +48,16 @@ def decoder(message: Message) -> Callable[[bytes], Object]:
     return read
 
 
+def raw_extension(message: Message, data: bytes, name: str) -> bytes:
+    """The bytes of a field of the type Any, as they were sent; empty if it is not there.
+
+    Args:
+        data: a message that has been read before.
+    """
+    number = next(field.number for field in message.own if field.name == name)
+    return _text(_parts(_text(_parts(data), number)), 1)
+
+
 def _build(message: Message, known: dict[str, Decoder]) -> Decoder:
     takers: dict[int, Callable[[bytes, int, int, Object], None]] = {}
     texts: dict[int, tuple[str, bool]] = {}  # most fields are strings: they are read without a call
