@@ -90,6 +90,12 @@ class Subscription:
             await self._ready.wait()
         return self._pending.popleft()
 
+    def waiting(self) -> list[tuple[str, Change]]:
+        """What can be read without waiting; it is taken."""
+        taken = list(self._pending)
+        self._pending.clear()
+        return taken
+
     def close(self) -> None:
         """Stop listening; what was not read yet is dropped."""
         self._closed = True

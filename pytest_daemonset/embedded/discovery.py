@@ -67,12 +67,11 @@ UNIMITATED = (
     _known(
         "",
         "bindings componentstatuses endpoints limitranges persistentvolumeclaims persistentvolumes podtemplates replicationcontrollers "
-        "resourcequotas services pods/attach pods/ephemeralcontainers pods/exec pods/log pods/portforward pods/proxy pods/resize "
+        "services pods/attach pods/ephemeralcontainers pods/exec pods/log pods/portforward pods/proxy pods/resize "
         "nodes/proxy watch",
     )
     | _known("apps", "deployments replicasets statefulsets")
     | _known("coordination.k8s.io", "leasecandidates")
-    | _known("policy", "poddisruptionbudgets")
 )
 """Resources that Kubernetes has by default and that are not imitated, in groups of which something is served."""
 
@@ -88,7 +87,6 @@ _UNIMITATED_GROUPS = frozenset(
         "flowcontrol.apiserver.k8s.io",
         "networking.k8s.io",
         "node.k8s.io",
-        "policy",
         "resource.k8s.io",
         "scheduling.k8s.io",
         "storage.k8s.io",

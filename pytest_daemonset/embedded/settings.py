@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LOOPS = ("garbage", "namespaces", "binder", "pod-gc", "service-accounts")
+LOOPS = ("garbage", "namespaces", "binder", "pod-gc", "service-accounts", "budgets")
 
 
 @dataclass(frozen=True)

@@ -180,6 +180,11 @@ def rejected() -> StatusError:
     return StatusError(422, "Invalid", "the server rejected our request due to an error in our request", {})
 
 
+def too_many_requests(message: str, reason: str, why: str) -> StatusError:
+    """429, with its cause."""
+    return StatusError(429, "TooManyRequests", message, {"causes": [{"reason": reason, "message": why}]})
+
+
 def too_large(limit: int) -> StatusError:
     """413: the body has more bytes than the server reads."""
     return StatusError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {limit}")

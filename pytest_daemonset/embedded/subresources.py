@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from pytest_daemonset.embedded import bodies, deletion, options, statuses
+from pytest_daemonset.embedded import bodies, deletion, disruption, options, statuses
 
 if TYPE_CHECKING:
     from pytest_daemonset.embedded.calls import Answer, Call
@@ -106,10 +106,11 @@ def _bind(writes: Writes, call: Call, answer: Answer, body: Object) -> None:
 
 
 def _evict(writes: Writes, call: Call, answer: Answer, body: Object) -> None:
-    """kubernetes/pkg/registry/core/pod/storage/eviction.go, for a server without PodDisruptionBudgets."""
+    """kubernetes/pkg/registry/core/pod/storage/eviction.go."""
     wanted = options.checked_delete_options(dict(bodies.part(body, "deleteOptions", dict) or {}))
     wanted["dryRun"] = wanted["dryRun"] or options.is_dry_run(call)
     pod = writes.find(call).object
+    disruption.check(pod, call.served, writes.served.get(disruption.BUDGETS))
     if not wanted["dryRun"] and pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}:
         _set_condition(
             writes, pod, "DisruptionTarget", reason="EvictionByEvictionAPI", message="Eviction API: evicting"

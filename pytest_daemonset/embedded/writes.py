@@ -16,6 +16,7 @@ from pytest_daemonset.embedded import (
     options,
     ownership,
     patches,
+    quotas,
     rawtext,
     statuses,
     subresources,
@@ -140,6 +141,7 @@ class Writes:
         name = metadata.get("name", "")
         if errors := kind.validate_create(obj):
             raise statuses.invalid(kind.group, kind.kind, name, errors)
+        quotas.admit(call, name, self.served)
         if (call.namespace, name) in call.served.table.entries:
             raise statuses.already_exists(kind.group, kind.plural, name)
         if managed:

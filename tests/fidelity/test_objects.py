@@ -63,7 +63,7 @@ ANSWERED = answered()
 
 
 # Kinds of which no real server's answer is at hand.
-UNRECORDED = {"Role", "RoleBinding"}
+UNRECORDED = {"Role", "RoleBinding", "ResourceQuota"}
 
 
 def test_there_are_objects_of_every_kind_to_look_at() -> None:

@@ -12,7 +12,9 @@ from pytest_daemonset.embedded.kinds.lease import LEASE
 from pytest_daemonset.embedded.kinds.namespace import NAMESPACE
 from pytest_daemonset.embedded.kinds.node import NODE
 from pytest_daemonset.embedded.kinds.pod import POD
+from pytest_daemonset.embedded.kinds.poddisruptionbudget import POD_DISRUPTION_BUDGET
 from pytest_daemonset.embedded.kinds.rbac import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING
+from pytest_daemonset.embedded.kinds.resourcequota import RESOURCE_QUOTA
 from pytest_daemonset.embedded.kinds.secret import SECRET
 from pytest_daemonset.embedded.kinds.serviceaccount import SERVICE_ACCOUNT
 
@@ -32,6 +34,8 @@ ALL_KINDS = (
     ROLE_BINDING,
     CLUSTER_ROLE,
     CLUSTER_ROLE_BINDING,
+    POD_DISRUPTION_BUDGET,
+    RESOURCE_QUOTA,
 )
 
 MIRRORED = (("events", EVENTS_EVENT, from_core, to_core),)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from pytest_daemonset.embedded.loops import binder, garbage, namespaces, podgc, service_accounts
+from pytest_daemonset.embedded.loops import binder, budgets, garbage, namespaces, podgc, service_accounts
 
 if TYPE_CHECKING:
     from pytest_daemonset.embedded.api import Api
@@ -21,6 +21,7 @@ LOOPS: Mapping[str, Loop] = MappingProxyType(
         "binder": binder.bind,
         "pod-gc": podgc.collect,
         "service-accounts": service_accounts.provide,
+        "budgets": budgets.follow,
     }
 )
 """By the names that `--without` takes."""

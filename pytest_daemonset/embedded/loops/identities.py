@@ -13,5 +13,7 @@ def _controller(name: str) -> Caller:
 GARBAGE = _controller("generic-garbage-collector")
 NAMESPACES = _controller("namespace-controller")
 POD_GC = _controller("pod-garbage-collector")
+DISRUPTION = _controller("disruption-controller")
+QUOTA = _controller("resourcequota-controller")
 SERVICE_ACCOUNTS = _controller("service-account-controller")
 SCHEDULER = Caller("system:kube-scheduler", ("system:authenticated",), "pytest-daemonset-embedded/kube-scheduler")

@@ -9,6 +9,7 @@ from pytest_daemonset.embedded.printers.others import (
     EVENT,
     LEASE,
     NAMESPACE,
+    POD_DISRUPTION_BUDGET,
     SECRET,
     SERVICE_ACCOUNT,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "NAMESPACE",
     "NODE",
     "POD",
+    "POD_DISRUPTION_BUDGET",
     "SECRET",
     "SERVICE_ACCOUNT",
     "Column",

@@ -131,6 +131,18 @@ DAEMON_SET = Printer(
 )
 CONTROLLER_REVISION = Printer((NAME, *names("Controller"), *_integers("Revision"), AGE), _controller_revision)
 NAMESPACE = Printer((NAME, *names("Status"), AGE), _namespace)
+
+
+def _pod_disruption_budget(obj: Object, now: datetime) -> list[Any]:
+    spec = obj["spec"]
+    allowed = obj["status"].get("disruptionsAllowed", 0)
+    limits = [str(spec.get(name, "N/A")) for name in ("minAvailable", "maxUnavailable")]
+    return [obj["metadata"]["name"], *limits, allowed, age(obj, now)]
+
+
+POD_DISRUPTION_BUDGET = Printer(
+    (NAME, *names("Min Available", "Max Unavailable"), *_integers("Allowed Disruptions"), AGE), _pod_disruption_budget
+)
 CUSTOM_RESOURCE_DEFINITION = Printer(
     (NAME, Column("Created At", "date")),
     lambda obj, _: [obj["metadata"]["name"], obj["metadata"].get("creationTimestamp")],

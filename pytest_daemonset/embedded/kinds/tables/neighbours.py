@@ -125,4 +125,23 @@ PriorityClass
   3 globalDefault bool
   4 description string
   5 preemptionPolicy string ?
+ResourceQuota
+  0 kind string
+  0 apiVersion string
+  1 metadata ObjectMeta !
+  2 spec ResourceQuotaSpec !
+  3 status ResourceQuotaStatus !
+ResourceQuotaSpec
+  1 hard {}Quantity
+  2 scopes []string
+  3 scopeSelector ScopeSelector ?
+ScopeSelector
+  1 matchExpressions []ScopedResourceSelectorRequirement
+ScopedResourceSelectorRequirement
+  1 scopeName string !
+  2 operator string !
+  3 values []string
+ResourceQuotaStatus
+  1 hard {}Quantity
+  2 used {}Quantity
 """

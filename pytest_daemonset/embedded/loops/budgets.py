@@ -1,0 +1,62 @@
+"""The disruption controller and the quota controller: the statuses of PodDisruptionBudgets and ResourceQuotas follow the pods."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from pytest_daemonset.embedded import disruption, quotas
+from pytest_daemonset.embedded.loops.attempts import too_late_is_fine
+from pytest_daemonset.embedded.loops.identities import DISRUPTION, QUOTA
+
+if TYPE_CHECKING:
+    from pytest_daemonset.embedded.api import Api
+    from pytest_daemonset.embedded.settings import Settings
+
+Object = dict[str, Any]
+
+_PODS = "pods"
+_PAUSE = 0.02  # many pods change at once: they are counted once
+
+
+async def follow(api: Api, _settings: Settings) -> None:
+    """Write statuses until cancelled."""
+    with api.subscribe(_PODS, disruption.BUDGETS, quotas.QUOTAS) as changes:
+        for resource in (disruption.BUDGETS, quotas.QUOTAS):
+            for namespace in tuple(api.served[resource].table.namespaces):
+                count(api, namespace)
+        async for _, change in changes:
+            touched = {change.entry.key[0]}
+            await asyncio.sleep(_PAUSE)
+            touched |= {later.entry.key[0] for _, later in changes.waiting()}
+            for namespace in touched:
+                count(api, namespace)
+
+
+def count(api: Api, namespace: str) -> None:
+    """Write the statuses of one namespace that no longer tell the truth."""
+    pods = api.served[_PODS]
+    if namespace in api.served[disruption.BUDGETS].table.namespaces:
+        for budget in api.list(disruption.BUDGETS, namespace):
+            status = disruption.status_of(budget, pods.table.select(namespace))
+            if status != budget["status"]:
+                with too_late_is_fine():
+                    api.update(
+                        DISRUPTION,
+                        disruption.BUDGETS,
+                        namespace,
+                        budget["metadata"]["name"],
+                        {**budget, "status": status},
+                        "status",
+                    )
+    if namespace in api.served[quotas.QUOTAS].table.namespaces:
+        amounts = quotas.used(pods, namespace)
+        for quota in api.list(quotas.QUOTAS, namespace):
+            hard = quota["spec"].get("hard") or {}
+            counted = {each: str(amounts[each]) for each in quotas.counts(quota)}
+            told = {"hard": {each: hard[each] for each in counted}, "used": counted} if counted else {}
+            if told != quota["status"]:
+                with too_late_is_fine():
+                    api.update(
+                        QUOTA, quotas.QUOTAS, namespace, quota["metadata"]["name"], {**quota, "status": told}, "status"
+                    )
