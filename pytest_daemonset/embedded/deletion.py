@@ -18,6 +18,7 @@ Object = dict[str, Any]
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 _FINALIZERS = {"Foreground": FOREGROUND, "Orphan": ORPHAN}
 _IMMORTAL = frozenset({"default", "kube-system", "kube-public"})
+_LONGEST_GRACE = 10_000_000_000  # seconds: what a timestamp of four digits can still tell
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -124,7 +125,8 @@ def _begin(writes: Writes, kind: Kind, obj: Object, options: Object) -> tuple[bo
     before = metadata["deletionGracePeriodSeconds"]
     if "gracePeriodSeconds" not in options or grace >= before:
         return False, True
-    ends = datetime.strptime(metadata["deletionTimestamp"], _FORMAT) + timedelta(seconds=grace - before)  # noqa: DTZ007
+    less = timedelta(seconds=grace - min(before, _LONGEST_GRACE))
+    ends = datetime.strptime(metadata["deletionTimestamp"], _FORMAT) + less  # noqa: DTZ007
     metadata["deletionTimestamp"] = ends.strftime(_FORMAT)
     metadata["deletionGracePeriodSeconds"] = grace
     return True, False
@@ -138,7 +140,7 @@ def _mark(writes: Writes, kind: Kind, obj: Object, grace: int = 0) -> None:
     metadata = obj["metadata"]
     if "deletionTimestamp" in metadata:
         return
-    metadata["deletionTimestamp"] = (writes.now() + timedelta(seconds=grace)).strftime(_FORMAT)
+    metadata["deletionTimestamp"] = (writes.now() + timedelta(seconds=min(grace, _LONGEST_GRACE))).strftime(_FORMAT)
     metadata["deletionGracePeriodSeconds"] = grace
     if metadata.get("generation"):
         metadata["generation"] += 1

@@ -324,7 +324,7 @@ def _warn(response: web.Response, warnings: Iterable[str]) -> None:
 
 def _watch_seconds(query: Mapping[str, str]) -> float:
     said = query.get("timeoutSeconds", "")
-    return float(said) if said.isascii() and said.isdigit() and int(said) else _DEFAULT_WATCH_SECONDS
+    return float(lists.whole_number(said) or _DEFAULT_WATCH_SECONDS)
 
 
 def _cut_off(request: web.BaseRequest) -> None:

@@ -20,7 +20,13 @@ Labels = Mapping[str, str]
 Requirement = Callable[[Labels], bool]
 
 _TOKEN = re.compile(r"\s*(==|!=|=|!|,|\(|\)|<|>|[^\s=!,()<>]+)")
+_DIGITS = 18
 _LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
+
+
+def whole_number(text: str) -> int | None:
+    """A number as Go reads it: plain digits, within 64 bits; else None."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else None
 
 
 def _tokens(text: str) -> list[str]:
@@ -66,17 +72,15 @@ def _values(tokens: list[str]) -> frozenset[str]:
 
 
 def _number(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise statuses.bad_request(
-            f"unable to parse requirement: '{text}' is not an integer, as '<' and '>' want"
-        ) from None
+    number = whole_number(text.removeprefix("-"))
+    if number is None:
+        raise statuses.bad_request(f"unable to parse requirement: '{text}' is not an integer, as '<' and '>' want")
+    return -number if text.startswith("-") else number
 
 
 def _greater(labels: Labels, key: str, limit: int, sign: int) -> bool:
-    value = labels.get(key, "")
-    return value.lstrip("-").isdigit() and sign * int(value) > sign * limit
+    number = whole_number(labels.get(key, ""))
+    return number is not None and sign * number > sign * limit
 
 
 def _requirement(tokens: list[str]) -> Requirement:
@@ -216,8 +220,9 @@ def resource_version(text: str, *, of_list: bool = True) -> int:
     """
     if not text:
         return 0
-    if text.isascii() and text.isdigit():
-        return int(text)
+    number = whole_number(text)
+    if number is not None:
+        return number
     said = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
     if of_list:
         raise statuses.bad_request(f"invalid resource version: {said}")
@@ -242,9 +247,10 @@ def _continue(rv: int, last: tuple[str, str]) -> str:
 
 
 def _limit(text: str) -> int:
-    if text and not text.isdigit():
+    number = whole_number(text or "0")
+    if number is None:
         raise statuses.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
-    return int(text or 0)
+    return number
 
 
 def check_match(query: Mapping[str, str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_daemonset.embedded import bodies, patches, statuses
+from pytest_daemonset.embedded import bodies, lists, patches, statuses
 from pytest_daemonset.embedded.kinds.fielderrors import invalid
 
 if TYPE_CHECKING:
@@ -126,7 +126,8 @@ def _query_options(call: Call) -> Object:
     if orphans := call.query.get("orphanDependents"):
         options["orphanDependents"] = orphans in {"true", "1"}
     if grace := call.query.get("gracePeriodSeconds"):
-        if not grace.removeprefix("-").isdecimal():
+        seconds = lists.whole_number(grace.removeprefix("-"))
+        if seconds is None:
             raise statuses.bad_request(f'strconv.ParseInt: parsing "{grace}": invalid syntax')
-        options["gracePeriodSeconds"] = int(grace)
+        options["gracePeriodSeconds"] = -seconds if grace.startswith("-") else seconds
     return options

@@ -113,7 +113,7 @@ def strategic(obj: Object, patch: Object, merge_keys: Mapping[Path, str], path: 
         return {key: value for key, value in patch.items() if key != "$patch"}
     if directive == "delete":
         return {}
-    if directive not in {None, "merge"}:
+    if directive is not None and directive != "merge":
         raise statuses.bad_request(f"unknown patch type found: {directive}")
     retained = part(patch, "$retainKeys", list)
     for key, value in patch.items():

@@ -234,6 +234,11 @@ class Watches:
         for name in tuple(self._fanouts):
             self.end(name)
 
+    def watching(self, name: str) -> int:
+        """How many watches of a resource are open."""
+        fanout = self._fanouts.get(name)
+        return 0 if fanout is None else len(fanout.watches)
+
     def end(self, name: str) -> None:
         """End the watches of one resource, which is served no more."""
         fanout = self._fanouts.pop(name, None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import orjson
+from yarl import URL
 
 from pytest_daemonset.embedded.api import Api
 from pytest_daemonset.embedded.calls import Caller
@@ -46,10 +47,18 @@ def pod(name: str, node: str = "", **more: Any) -> Object:
 class Session:
     """A client of one server."""
 
-    def __init__(self, session: aiohttp.ClientSession, api: Api, http: Http) -> None:
+    def __init__(self, session: aiohttp.ClientSession, api: Api, http: Http, watches: Watches) -> None:
         self._session = session
         self.api = api
         self.http = http
+        self.watches = watches
+
+    @property
+    def http_url(self) -> URL:
+        """Where the server listens."""
+        url = self._session._base_url
+        assert url is not None
+        return url
 
     async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """Status and body; the body is sent as JSON unless it is bytes."""
@@ -107,7 +116,7 @@ async def serving(ring: int = 100, buffer: int = 1 << 20, bookmark_interval: flo
         async with aiohttp.ClientSession(
             f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=aiohttp.ClientTimeout(10)
         ) as session:
-            yield Session(session, api, http)
+            yield Session(session, api, http, watches)
     finally:
         watches.close()
         listening.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 _STEP = re.compile(
     r"\.(?P<name>(?:\\.|[^.\[\]\\])+)"
-    r"|\[(?P<index>\d+|\*)\]"
+    r"|\[(?P<index>\d{1,9}|\*)\]"
     r"|\['(?P<quoted>(?:[^'\\]|\\.)*)'\]"
     r"|\[\?\(@\.(?P<field>[\w.]+)\s*==\s*['\"](?P<value>[^'\"]*)['\"]\)\]"
 )
