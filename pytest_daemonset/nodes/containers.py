@@ -431,10 +431,9 @@ class ContainerNodes:
     async def _story(self, names: Sequence[str], what: str, why: str) -> str:
         lines = [f"{', '.join(names)} has not {what}: {why}"]
         for name in names:
-            node = await self._get(NODES, name)
-            if not agent.is_ready(node):
-                lines.append(f"  node {name}: {agent.told(node)}; last lines of its container:")
-                lines.append(await self._engine.tail(self._machines[name].container))
+            node, renewed = await self._get(NODES, name), await self._renewed(name) or "never"
+            lines.append(f"  node {name}: {agent.told(node)}, lease renewed: {renewed}; last lines of its container:")
+            lines.append(await self._engine.tail(self._machines[name].container))
         return "\n".join(lines)
 
     async def _started(self, name: str) -> datetime:
