@@ -113,6 +113,9 @@ def test_a_partitioned_node_runs_on_unseen_and_comes_back(running: Running, node
     assert agent.is_lost(get(running, NODES, nodes[0]))
     nodes[0].heal().wait()
     assert agent.is_ready(get(running, NODES, nodes[0]))
+    nodes[0].restart().wait()
+    nodes[0].pause().wait()
+    nodes[0].resume().wait()
 
 
 @pytest.mark.parametrize("same", [False, True])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -122,16 +123,23 @@ def test_many(daemonsets, nodes):
 }
 
 
-def run(pytester: pytest.Pytester, more: Sequence[str] = ()) -> int:
+def run(pytester: pytest.Pytester, more: Sequence[str] = (), timeout: float = 400) -> int:
     pytester.makefile(".yaml", agent=AGENT)
     pytester.makepyfile(**{f"test_{number}": IMPORTS + body for number, body in enumerate(TWINS.values())})
     pytester.makeini("[pytest]\nfilterwarnings = error\n")
     words = ["-p", "no:asyncio", "-p", "no:randomly", "--daemonset-nodes=2", "-v", "--durations=0", *more]
-    result = pytester.runpytest_subprocess(*words, timeout=400)
+    result = pytester.runpytest_subprocess(*words, timeout=timeout)
     counts = result.parseoutcomes()
     assert result.ret == 0
     assert set(counts) <= {"passed"}
     return counts["passed"]
+
+
+@pytest.mark.skipif(not os.environ.get("REAL_K3S_VERSION"), reason="REAL_K3S_VERSION names no k3s; it needs a registry")
+def test_every_twin_passes_on_a_real_k3s(pytester: pytest.Pytester) -> None:
+    version = os.environ["REAL_K3S_VERSION"]
+    words = ["--daemonset-cluster=k3s", f"--daemonset-k3s-version={version}", "--daemonset-k3s-fast-not-ready=yes"]
+    assert run(pytester, [*words, "--daemonset-k3s-tiny-images=agent:1"], timeout=1500) == 10
 
 
 def test_every_twin_passes_on_both(pytester: pytest.Pytester, image: str) -> None:
