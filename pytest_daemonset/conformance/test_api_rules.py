@@ -272,8 +272,8 @@ def test_ROB_13_the_controller_writes_to_nothing_but_what_is_its_own(rig: Rig) -
     """
     agent = rig.apply(rolling())
     agent.eventually(one_pod_per_node & ready)
-    agent.update(to("2"))
     rig.delete_pod(agent.pod_on(rig.workers(1)[0]), grace=0)
+    agent.update(to("2"))
     agent.eventually(one_pod_per_node & ready & status_matches)
     written = rig.writes.audit.entries(user=rig.writes.user, verbs=WRITES)
     foreign = [
