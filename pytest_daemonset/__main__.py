@@ -36,6 +36,21 @@ def parser() -> argparse.ArgumentParser:
         help="only these rows of the contract, such as AMO-01,PLACE-03 (a prefix will do: AMO)",
     )
     verify.add_argument("--list", action="store_true", help="list the rows that the suite checks, and stop")
+    verify.add_argument(
+        "--level",
+        default="all",
+        choices=("core", "all"),
+        help="core: only what every controller has to keep; the default is all",
+    )
+    verify.add_argument(
+        "--profile",
+        default="",
+        metavar="NAME|FILE",
+        help="what is known of the controller: reference, kubernetes, openkruise, or a TOML file (see docs/report.md)",
+    )
+    verify.add_argument(
+        "--report", metavar="DIR", type=Path, help="write a report there: JSON, JUnit, Markdown and one HTML page"
+    )
     verify.add_argument("--junit", metavar="FILE", type=Path, help="write a JUnit report there")
     verify.add_argument("--history", metavar="DIR", type=Path, help="keep what was watched in each failed row")
     verify.add_argument(

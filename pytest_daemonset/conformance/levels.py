@@ -5,7 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from pytest_daemonset.conformance.rows import ROWS
+from pytest_daemonset.conformance.rows import ROWS, selected
+from pytest_daemonset.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,3 +126,19 @@ def at_level(level: str) -> frozenset[str]:
         level: one of `LEVELS`.
     """
     return frozenset(row for row in ROWS if level == "all" or level_of(row) == "core")
+
+
+def chosen(rows: str | None, level: str) -> frozenset[str]:
+    """The ids of the rows that a run must judge.
+
+    Args:
+        rows: ids or prefixes, as for `selected`.
+        level: one of `LEVELS`.
+
+    Raises:
+        UsageError: a part that fits no row, or nothing that is left.
+    """
+    left = selected(rows) & at_level(level)
+    if not left:
+        raise UsageError(f"--rows {rows} --level {level}: no row is left; see --list")
+    return left

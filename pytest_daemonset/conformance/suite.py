@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_daemonset.conformance.rows import ROWS, selected
+from pytest_daemonset.conformance.levels import LEVELS, chosen
+from pytest_daemonset.conformance.outcomes import Outcomes, mark, tell
+from pytest_daemonset.conformance.profiles import Profile
+from pytest_daemonset.conformance.rows import ROWS
 from pytest_daemonset.errors import UsageError
 from pytest_daemonset.fixtures import RUN
+from pytest_daemonset.report.conformance import Report
+from pytest_daemonset.report.markdown import markdown
+from pytest_daemonset.report.page import page
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 _ROW = re.compile(r"test_([A-Z]+)_(\d+)(?:_|$)")
-_WORST_LAST = ("passed", "skipped", "failed")
 
 
 def row_of(name: str) -> str | None:
@@ -21,17 +33,25 @@ def row_of(name: str) -> str | None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The one option that may leave rows out."""
+    """The options of a run; two of them may leave rows out."""
     parser.addoption("--rows", default="", help="the rows to check, separated by commas; a prefix will do")
+    parser.addoption("--level", default="all", choices=LEVELS, help="core: only what every controller has to keep")
+    parser.addoption("--profile", default="", help="what is known of the controller: a shipped profile, or a TOML file")
+    parser.addoption("--report", default="", help="a folder for the report")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register this run's book-keeping."""
     try:
-        rows = selected(config.getoption("--rows"))
+        rows = chosen(config.getoption("--rows"), config.getoption("--level"))
+        name = config.getoption("--profile")
+        profile = Profile.load(name) if name else Profile("none")
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
-    config.pluginmanager.register(Completeness(rows), "daemonset-completeness")
+    folder = config.getoption("--report")
+    config.pluginmanager.register(
+        Completeness(rows, profile, Path(folder) if folder else None), "daemonset-completeness"
+    )
 
 
 class Completeness:
@@ -39,16 +59,20 @@ class Completeness:
 
     Args:
         rows: the ids that this run must check.
+        profile: what is known of the controller.
+        folder: where the report goes; None for nowhere.
     """
 
-    def __init__(self, rows: frozenset[str]) -> None:
+    def __init__(self, rows: frozenset[str], profile: Profile | None = None, folder: Path | None = None) -> None:
         self.rows = rows
-        self.outcomes: dict[str, str] = {}
+        self.outcomes = Outcomes(rows, profile or Profile("none"))
+        self.folder = folder
+        self.version = ""
 
     @property
     def unjudged(self) -> list[str]:
         """The rows that were asked for and have no outcome."""
-        return sorted(self.rows - set(self.outcomes))
+        return self.outcomes.unjudged
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Keep the tests of the chosen rows; a row without a test is a promise that nobody checks: an error, never a pass."""
@@ -56,17 +80,32 @@ class Completeness:
         if len(kept) < len(items):
             config.hook.pytest_deselected(items=[item for item in items if row_of(item.name) not in self.rows])
         items[:] = kept
-        collected = {row_of(item.name) for item in kept}
-        if missing := sorted(self.rows - collected):
+        rows = {item.nodeid: row for item in kept if (row := row_of(item.name)) is not None}
+        if missing := sorted(self.rows - set(rows.values())):
             raise pytest.UsageError(
                 f"the suite is incomplete: no test was collected for {', '.join(missing)}; reinstall pytest-daemonset"
             )
+        mark(kept, rows, self.outcomes.profile)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[Any]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Note what the outcome means for the row, and whose cluster it was."""
+        report = yield
+        tell(report, call)
+        running = item.config.stash[RUN].running
+        if running is not None:
+            report._daemonset_version = running.cluster.version  # type: ignore[attr-defined]
+        return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep the worst outcome of each row."""
-        row = row_of(report.nodeid.rpartition("::")[2])
-        if row is not None and (report.when == "call" or not report.passed):
-            self.outcomes[row] = max(self.outcomes.get(row, "passed"), report.outcome, key=_WORST_LAST.index)
+        """Keep the outcome of each test of each row."""
+        name = report.nodeid.rpartition("::")[2]
+        row = row_of(name)
+        self.version = getattr(report, "_daemonset_version", self.version)
+        if row is not None:
+            self.outcomes.add(row, name, report)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -81,15 +120,60 @@ class Completeness:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-        """Say whose promise was judged, and how it came out; name the rows that are not kept."""
-        by_outcome = {
-            name: sorted(row for row, outcome in self.outcomes.items() if outcome == name) for name in _WORST_LAST
-        }
+        """Say whose promise was judged, and how it came out; name the rows that are not kept; write the report."""
         terminalreporter.section("conformance")
         terminalreporter.write_line(config.stash[RUN].setting)
-        for outcome, word, colour in (("failed", "broken", "red"), ("skipped", "not seen", "yellow")):
-            for row in by_outcome[outcome]:
+        came = {row: self.outcomes.of(row) for row in sorted(self.rows)}
+        for outcome, (word, colour) in _WORDS.items():
+            for row in (row for row, found in came.items() if found == outcome):
                 terminalreporter.write_line(f"  {word:<9} {row:<9} {ROWS[row].sentence}", **{colour: True})
         if self.unjudged:
             terminalreporter.write_line(f"  not reached: {', '.join(self.unjudged)}", red=True)
-        terminalreporter.write_line(f"{len(by_outcome['passed'])} of {len(self.rows)} rows kept", bold=True)
+        kept = sum(outcome == "passed" for outcome in came.values())
+        terminalreporter.write_line(f"{kept} of {len(self.rows)} rows kept", bold=True)
+        if self.folder is not None:
+            told = self._report(config)
+            written = write(told, self.folder)
+            terminalreporter.write_line(f"report: {', '.join(map(str, written))}")
+
+    def _report(self, config: pytest.Config) -> Report:
+        run, outcomes = config.stash[RUN], self.outcomes
+        seconds = (datetime.now(timezone.utc) - outcomes.began).total_seconds()
+        return Report(
+            suite=version("pytest-daemonset"),
+            setting=run.setting,
+            cluster={"cluster": run.cluster_config.kind, "Kubernetes": self.version},
+            controller=run.controller_config.spec,
+            profile={"name": outcomes.profile.name, "title": outcomes.profile.title},
+            began=outcomes.began.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            seconds=round(seconds, 1),
+            rows=outcomes.results(),
+            notes=tuple(run.closing),
+        )
+
+
+_WORDS = {
+    "failed": ("broken", "red"),
+    "inconclusive": ("unsure", "red"),
+    "expected to fail": ("expected", "yellow"),
+    "not observable here": ("not seen", "yellow"),
+    "declared unsupported": ("no such", "yellow"),
+}
+"""How the terminal calls the outcomes that are not simply good."""
+
+
+def write(report: Report, folder: Path) -> list[Path]:
+    """Write a report in its forms.
+
+    Args:
+        report: the report.
+        folder: where to; made if it is not there.
+
+    Returns:
+        The files.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    forms = {"report.json": report.as_json(), "report.md": markdown(report), "report.html": page(report)}
+    for name, text in forms.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return [folder / name for name in forms]

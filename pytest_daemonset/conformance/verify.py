@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_daemonset.conformance.rows import ROWS, selected
+from pytest_daemonset.conformance.levels import LATER, chosen, level_of
+from pytest_daemonset.conformance.profiles import Profile
+from pytest_daemonset.conformance.rows import ROWS
 from pytest_daemonset.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,11 +34,15 @@ def verify(options: argparse.Namespace) -> int:
     Raises:
         UsageError: an option that asks for what there is not.
     """
-    rows = selected(options.rows)
+    rows = chosen(options.rows, options.level)
+    if options.profile:
+        Profile.load(options.profile)
     if options.list:
         for row in ROWS.values():
             if row.id in rows:
-                print(f"{row.id:<9} {row.priority}  {row.sentence}")
+                print(f"{row.id:<9} {row.priority}  {level_of(row.id):<9} {row.sentence}")
+        for later, why in LATER.items():
+            print(f"{later:<9} --  not yet checked: {why}")
         return 0
     words = ["-c", str(HERE / "pytest.ini"), "--rootdir", str(HERE), "--noconftest"]
     words += [
@@ -47,6 +53,8 @@ def verify(options: argparse.Namespace) -> int:
         "-p",
         "pytest_daemonset.conformance.rig_fixtures",
         f"--rows={options.rows or ''}",
+        f"--level={options.level}",
+        f"--profile={options.profile}",
     ]
     words += [f"--daemonset-cluster={options.cluster}", f"--daemonset-nodes={options.nodes}"]
     words += [
@@ -56,8 +64,12 @@ def verify(options: argparse.Namespace) -> int:
     words += ["-v"] * options.verbose or ["-q"]
     if options.exitfirst:
         words.append("-x")
-    if options.junit:
-        words.append(f"--junit-xml={options.junit.absolute()}")
+    junit = options.junit
+    if options.report:
+        words.append(f"--report={options.report.absolute()}")
+        junit = junit or options.report / "junit.xml"
+    if junit:
+        words.append(f"--junit-xml={junit.absolute()}")
     if options.history:
         words.append(f"--daemonset-history={options.history.absolute()}")
     if options.processes:

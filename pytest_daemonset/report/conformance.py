@@ -22,7 +22,7 @@ OUTCOMES: Final = (
 
 
 @dataclass(frozen=True)
-class Test:
+class Case:
     """One test of a row.
 
     Args:
@@ -64,7 +64,7 @@ class RowResult:
     seconds: float = 0.0
     told: str = ""
     workaround: str = ""
-    tests: tuple[Test, ...] = ()
+    tests: tuple[Case, ...] = ()
 
 
 @dataclass(frozen=True)

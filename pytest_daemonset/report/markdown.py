@@ -21,11 +21,11 @@ MARKS = {
 def markdown(report: Report) -> str:
     """Render a report."""
     summary = report.summary
+    judged = sum(summary.values()) - summary["not yet checked"]
     lines = [
         "# DaemonSet conformance",
         "",
-        f"**{summary['passed']} of {sum(summary.values()) - summary['not yet checked']} rows kept** by "
-        f"{report.profile.get('title') or report.controller}",
+        f"**{summary['passed']} of {judged} rows kept** by {report.profile.get('title') or report.controller}",
         "",
         f"- setting: {report.setting}",
         *(f"- {name}: {value}" for name, value in report.cluster.items() if value),

@@ -48,14 +48,16 @@ text-decoration:none;font:12px/1.5 ui-monospace,monospace}
 .dot{display:inline-block;width:.7rem;height:.7rem;border-radius:50%;margin-right:.4rem}.dot.later{background:transparent;
 box-shadow:inset 0 0 0 2px var(--later)}
 details,.found{border:1px solid var(--line);border-radius:.5rem;margin:.6rem 0;background:var(--card)}
-.found{border-left:.3rem solid var(--bad);padding:.75rem 1rem}.found.k{border-left-color:var(--known)}.found.u{border-left-color:var(--unsure)}
-.found pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--page);border:1px solid var(--line);border-radius:.4rem;padding:.6rem .75rem;
+.found{border-left:.3rem solid var(--bad);padding:.75rem 1rem}.found.k{border-left-color:var(--known)}
+.found.u{border-left-color:var(--unsure)}
+.found pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--page);
+border:1px solid var(--line);border-radius:.4rem;padding:.6rem .75rem;
 margin:.6rem 0 0;max-height:24rem;overflow:auto}
 summary{cursor:pointer;padding:.5rem .9rem;font-weight:500}
 .rows{width:100%;border-collapse:collapse}.rows td{padding:.35rem .9rem;border-top:1px solid var(--line);vertical-align:top}
 .rows td:first-child{white-space:nowrap;font:13px/1.6 ui-monospace,monospace}.rows td:last-child{text-align:right;white-space:nowrap;
 color:var(--soft)}
-.rows .what{color:var(--soft);font-size:.9em}tr:target td{background:color-mix(in srgb,var(--known) 18%,transparent)}
+.rows .level{white-space:nowrap;width:7rem}.rows .what{color:var(--soft);font-size:.9em}tr:target td{background:color-mix(in srgb,var(--known) 18%,transparent)}
 </style></head><body><main>
 <h1>DaemonSet conformance</h1>
 <p class="soft">$title</p>
@@ -156,7 +158,7 @@ def _row(row: RowResult) -> str:
     time = f"{row.seconds:.1f} s" if row.tests else ""
     return (
         f'<tr id="{row.id}"><td><span class="dot {_CLASSES[row.outcome]}"></span>{row.id}</td>'
-        f"<td>{escape(row.sentence)}{what}</td><td>{level}</td><td>{time}</td></tr>"
+        f"<td>{escape(row.sentence)}{what}</td><td class='level'>{level}</td><td>{time}</td></tr>"
     )
 
 

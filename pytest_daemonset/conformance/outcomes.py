@@ -1,0 +1,152 @@
+"""What became of each row: collected test by test, by what was raised and by what the profile says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from pytest_daemonset.conformance.levels import LATER, SECTIONS, feature_of, level_of, section_of
+from pytest_daemonset.conformance.rows import ROWS
+from pytest_daemonset.errors import Violation
+from pytest_daemonset.report.conformance import Case, RowResult, worst
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_daemonset.conformance.profiles import Profile
+
+UNSUPPORTED: Final = "declared unsupported"
+_TOLD: Final = "_daemonset_told"
+"""The attribute of a report that carries outcome and reason, also from a worker of pytest-xdist."""
+
+
+def mark(items: Iterable[pytest.Item], row_of: dict[str, str], profile: Profile) -> None:
+    """Say of each test what the profile says of its row: that it is not supported, or expected to fail.
+
+    Args:
+        items: the tests.
+        row_of: their rows, by node id.
+        profile: what is known of the controller.
+    """
+    for item in items:
+        row = row_of[item.nodeid]
+        feature = feature_of(row, profile.features)
+        known = profile.expected.get(row)
+        if feature is not None:
+            item.add_marker(pytest.mark.skip(reason=f"{UNSUPPORTED}: {profile.name} does not offer {feature}"))
+        elif known is not None and known.concerns(item.name):
+            item.add_marker(pytest.mark.xfail(raises=Violation, strict=True, reason=known.why))
+
+
+def tell(report: pytest.TestReport, call: pytest.CallInfo[Any]) -> None:
+    """Note on a test's report what its outcome means for its row."""
+    raised = call.excinfo.value if call.excinfo is not None else None
+    if hasattr(report, "wasxfail"):
+        told = ("expected to fail" if report.skipped else "passed", report.wasxfail or str(raised or ""))
+        if report.skipped and raised is not None:
+            told = ("expected to fail", str(raised))
+    elif report.failed and raised is None:
+        told = ("failed", "kept, although the profile expects that it is not: mended? then take it out of the profile")
+    elif report.failed:
+        # Whatever is no violation says nothing of the controller: we could not see, or something else broke.
+        outcome = "failed" if isinstance(raised, Violation) else "inconclusive"
+        name = "" if isinstance(raised, Violation) else f"{type(raised).__name__}: "
+        told = (outcome, name + str(raised) + _notes(raised))
+    elif report.skipped:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reason = reason.removeprefix("Skipped: ")
+        told = (UNSUPPORTED if reason.startswith(UNSUPPORTED) else "not observable here", reason)
+    else:
+        told = ("passed", "")
+    setattr(report, _TOLD, list(told))
+
+
+def _notes(raised: BaseException | None) -> str:
+    notes = getattr(raised, "__notes__", None) or ()
+    return "".join(f"\n{note}" for note in notes)
+
+
+@dataclass
+class _Running:
+    outcomes: list[str] = field(default_factory=list)
+    told: str = ""
+    seconds: float = 0.0
+
+
+class Outcomes:
+    """The outcomes of a run.
+
+    Args:
+        rows: the ids of those that it must judge.
+        profile: what is known of the controller.
+    """
+
+    def __init__(self, rows: frozenset[str], profile: Profile) -> None:
+        self.rows = rows
+        self.profile = profile
+        self.began = datetime.now(timezone.utc)
+        self._tests: dict[str, dict[str, _Running]] = {}
+
+    def add(self, row: str, name: str, report: pytest.TestReport) -> None:
+        """Take one report of one test.
+
+        Args:
+            row: the test's.
+            name: the test's.
+            report: of its set-up, its call or its clean-up.
+        """
+        known = self._tests.setdefault(row, {}).setdefault(name, _Running())
+        known.seconds += report.duration
+        outcome, told = getattr(report, _TOLD, None) or ("passed" if report.passed else "failed", "")
+        if report.when == "call" or not report.passed:
+            if told and worst([*known.outcomes, outcome]) == outcome:
+                known.told = told
+            known.outcomes.append(outcome)
+
+    @property
+    def unjudged(self) -> list[str]:
+        """The rows that were asked for and have no outcome."""
+        judged = {row for row, tests in self._tests.items() if any(one.outcomes for one in tests.values())}
+        return sorted(self.rows - judged)
+
+    def of(self, row: str) -> str:
+        """What became of a row; "not yet checked" for one without an outcome."""
+        return worst([worst(one.outcomes) for one in self._tests.get(row, {}).values() if one.outcomes])
+
+    def results(self) -> tuple[RowResult, ...]:
+        """All rows of the contract, those that are not checked yet too, section by section."""
+        order = {family: index for index, family in enumerate(SECTIONS)}
+        ids = sorted([*self.rows, *LATER], key=lambda row: (order[row.rpartition("-")[0]], row))
+        return tuple(self._result(row) for row in ids)
+
+    def _result(self, row: str) -> RowResult:
+        if row not in ROWS:
+            return RowResult(
+                row, _LATER_SENTENCE, section_of(row), level_of(row), "", "not yet checked", told=LATER[row]
+            )
+        tests = tuple(
+            Case(name, worst(one.outcomes), round(one.seconds, 3), one.told)
+            for name, one in self._tests.get(row, {}).items()
+        )
+        outcome = self.of(row)
+        known = self.profile.expected.get(row)
+        told = next((test.told for test in tests if test.outcome == outcome and test.told), "")
+        expected = known is not None and outcome == "expected to fail"
+        return RowResult(
+            row,
+            ROWS[row].sentence,
+            section_of(row),
+            level_of(row),
+            ROWS[row].priority,
+            outcome,
+            round(sum(test.seconds for test in tests), 3),
+            known.why if expected and known is not None else told,
+            known.workaround if expected and known is not None else "",
+            tests,
+        )
+
+
+_LATER_SENTENCE: Final = "not checked by this suite yet"
