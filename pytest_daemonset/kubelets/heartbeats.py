@@ -45,7 +45,11 @@ class Heartbeats:
             await asyncio.sleep(DURATION / 4)
             try:
                 await self._renew(node)
-            except (ApiError, aiohttp.ClientError, asyncio.TimeoutError) as error:  # the next beat may succeed, as a kubelet's does
+            except (
+                ApiError,
+                aiohttp.ClientError,
+                asyncio.TimeoutError,
+            ) as error:  # the next beat may succeed, as a kubelet's does
                 _log.warning("the lease of %s was not renewed: %s", node, error)
 
     async def _renew(self, node: str) -> None:

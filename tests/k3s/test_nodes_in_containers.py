@@ -35,9 +35,17 @@ def identity(running: Running, name: object) -> dict[str, Any] | None:
     return get(running, SECRETS, f"{name}.node-password.k3s", "kube-system")
 
 
-def container(running: Running, name: object) -> str:
-    found = docker_here.docker("ps", "-a", "--filter", f"name=-{name}$", "--format", "{{.Names}} {{.State}}").split()
-    return found[1] if found else ""
+def named(running: Running, node: object) -> str:
+    return f"{running.cluster.nodes.provider._settings.prefix}-{node}"
+
+
+def container(running: Running, node: object) -> str:
+    wanted = f"name=^/{named(running, node)}$"
+    return docker_here.docker("ps", "-a", "--filter", wanted, "--format", "{{.State}}").strip()
+
+
+def started(running: Running, node: object) -> str:
+    return docker_here.docker("inspect", "-f", "{{.State.StartedAt}}", named(running, node)).strip()
 
 
 def test_a_node_joins_as_it_was_asked_for(running: Running, nodes: Nodes) -> None:
@@ -88,14 +96,10 @@ def test_a_crash_is_awaited_until_the_cluster_has_noticed_and_a_restart_until_th
 
 
 def test_a_running_node_restarts(running: Running, nodes: Nodes) -> None:
-    started = docker_here.docker("inspect", "-f", "{{.State.StartedAt}}", *ours_of(nodes[0])).strip()
+    before = started(running, nodes[0])
     nodes[0].restart().wait()
-    assert docker_here.docker("inspect", "-f", "{{.State.StartedAt}}", *ours_of(nodes[0])).strip() > started
+    assert started(running, nodes[0]) > before
     assert agent.is_ready(get(running, NODES, nodes[0]))
-
-
-def ours_of(node: object) -> list[str]:
-    return docker_here.docker("ps", "-a", "--filter", f"name=-{node}$", "--format", "{{.Names}}").split()
 
 
 def test_a_paused_node_is_frozen_and_goes_on(running: Running, nodes: Nodes) -> None:

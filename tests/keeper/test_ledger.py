@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 def test_an_unknown_kind_is_an_error_at_once(home: Path) -> None:
-    with Keeper(home) as keeper, pytest.raises(KeeperError, match="cannot remove a 'volcano', only: container, folder, network, process, volume"):
+    kinds = "container, folder, network, process, volume"
+    with Keeper(home) as keeper, pytest.raises(KeeperError, match=f"cannot remove a 'volcano', only: {kinds}"):
         keeper.started("volcano", "etna")
 
 
