@@ -283,6 +283,16 @@ def test_names_that_are_taken_are_not_served_until_they_are_free() -> None:
     asyncio.run(scenario())
 
 
+def test_conversion_by_webhook_is_not_imitated() -> None:
+    async def scenario() -> None:
+        async with serving() as server:
+            wanted = definition(version("v1", storage=True))
+            wanted["spec"]["conversion"] = {"strategy": "Webhook"}
+            assert (await server.ask("POST", CRDS, wanted))[0] == 501
+
+    asyncio.run(scenario())
+
+
 def test_a_definition_that_makes_no_sense_is_refused_with_causes() -> None:
     async def scenario() -> None:
         async with serving() as server:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from pytest_daemonset.embedded import statuses
 from pytest_daemonset.embedded.kinds import metadata
 from pytest_daemonset.embedded.kinds.fielderrors import FieldError, forbidden, invalid, not_supported, required
 from pytest_daemonset.embedded.kinds.kind import Kind, Object
@@ -43,6 +44,11 @@ def _default(obj: Object) -> None:
         names.setdefault("listKind", f"{names['kind']}List")
     if not (spec.get("conversion") or {}).get("strategy"):
         spec["conversion"] = {**(spec.get("conversion") or {}), "strategy": "None"}
+
+
+def _admit(obj: Object) -> None:
+    if obj["spec"]["conversion"]["strategy"] == "Webhook":
+        raise statuses.not_imitated("the conversion of custom resources by webhooks")
 
 
 def _prepare_create(obj: Object) -> None:
@@ -193,6 +199,8 @@ CUSTOM_RESOURCE_DEFINITION_KIND = Kind(
     message="CustomResourceDefinitionJSON",
     printer=CUSTOM_RESOURCE_DEFINITION,
     on_default=_default,
+    on_admit_create=_admit,
+    on_admit_update=lambda new, _old: _admit(new),
     on_prepare_create=_prepare_create,
     on_prepare_update=_prepare_update,
     on_validate_create=_validate,
