@@ -49,6 +49,13 @@ def parser() -> argparse.ArgumentParser:
         help="what is known of the controller: reference, kubernetes, openkruise, or a TOML file (see docs/report.md)",
     )
     verify.add_argument(
+        "--daemonset-kind",
+        dest="kind",
+        default="",
+        metavar="RESOURCE",
+        help="the kind under test, as plural.version.group; by default the profile's, else daemonsets.v1.apps",
+    )
+    verify.add_argument(
         "--report", metavar="DIR", type=Path, help="write a report there: JSON, JUnit, Markdown and one HTML page"
     )
     verify.add_argument("--junit", metavar="FILE", type=Path, help="write a JUnit report there")

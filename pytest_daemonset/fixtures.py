@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pytest_daemonset.clusters.under_test import ClusterUnderTest
     from pytest_daemonset.controllers.controller import ControllerUnderTest
     from pytest_daemonset.daemonsets.daemonsets import DaemonSets
+    from pytest_daemonset.kube.resources import Resource
     from pytest_daemonset.nodes.nodes import Nodes
     from pytest_daemonset.observe.scope import Scope
     from pytest_daemonset.running import Running
@@ -39,16 +40,23 @@ class Run:
         cluster_config: the cluster of the options.
         controller_config: the controller of the options.
         history: where histories of failed tests are kept; None for nowhere.
+        kind: the kind under test, as plural.version.group.
     """
 
     # No dataclass: making one costs a millisecond of every pytest start, whether or not a test uses the plugin.
 
     def __init__(
-        self, cluster_config: ClusterConfig, controller_config: ControllerConfig, history: Path | None = None
+        self,
+        cluster_config: ClusterConfig,
+        controller_config: ControllerConfig,
+        history: Path | None = None,
+        kind: str = "daemonsets.v1.apps",
     ) -> None:
         self.cluster_config = cluster_config
         self.controller_config = controller_config
         self.history = history
+        self.kind = kind
+        self._resource: Resource | None = None
         self.running: Running | None = None
         self.item: pytest.Item | None = None
         self.lasting = False  # a fixture that outlives the test is being made
@@ -70,6 +78,7 @@ class Run:
                 ClusterConfig(kind=options["cluster"], nodes=nodes, k3s=cls._k3s(options)),
                 ControllerConfig(options["controller"], ready=options["controller_ready"]),
                 history,
+                options["kind"],
             )
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
@@ -110,6 +119,21 @@ class Run:
         if self.cluster_config.k3s is not None:
             kind += f" ({self.cluster_config.k3s.full_image})"
         return f"{kind} cluster, {self.cluster_config.nodes} nodes, controller {controller}"
+
+    def resource(self) -> Resource:
+        """The kind under test, as the running cluster serves it.
+
+        Raises:
+            UsageError: no cluster runs, or it does not serve it.
+        """
+        from pytest_daemonset.kube.discovery import Discovery
+
+        if self.running is None:
+            raise UsageError("the kind under test is looked up in a cluster, and none runs")
+        if self._resource is None:
+            discovery = Discovery(self.running.cluster.client)
+            self._resource = self.running.portal.call(lambda: discovery.named(self.kind), f"look-up of {self.kind}")
+        return self._resource
 
     def whereabouts(self) -> str:
         """How to reach the running cluster; empty when none runs."""
@@ -304,11 +328,14 @@ def _daemonset_daemonsets(
     _daemonset_namespace: str,
     _daemonset_nodes: Nodes,
 ) -> Iterator[DaemonSets]:
+    from pytest_daemonset.contract.events import DAEMONSET
     from pytest_daemonset.daemonsets.daemonsets import DaemonSets
-    from pytest_daemonset.observe.observation import Observation
+    from pytest_daemonset.daemonsets.manifest import Kind
+    from pytest_daemonset.observe.observation import KINDS, Observation
     from pytest_daemonset.report.explanation import Explanation
 
-    running = _daemonset_running
+    running, resource = _daemonset_running, pytestconfig.stash[RUN].resource()
+    kind = Kind(resource.api_version, resource.kind)
     explanation = Explanation(running.cluster.audit)
 
     def observe(namespace: str) -> Observation:
@@ -316,12 +343,13 @@ def _daemonset_daemonsets(
             running.cluster.client,
             namespace,
             portal=running.portal,
+            kinds={**KINDS, DAEMONSET: resource},
             constants=running.cluster.constants,
             cluster=running.cluster.name,
             explain=explanation,
         )
 
-    daemonsets = DaemonSets(running.cluster.client, _daemonset_namespace, _daemonset_scope, observe)
+    daemonsets = DaemonSets(running.cluster.client, _daemonset_namespace, _daemonset_scope, observe, kind)
     yield daemonsets
     run = pytestconfig.stash[RUN]
     if run.history is not None and request.node.stash.get(FAILED, False):

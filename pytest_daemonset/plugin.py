@@ -31,6 +31,10 @@ OPTIONS = {
         "",
         "when a command: or python: controller counts as started: 'log: REGEX', a line of its output, or 'http: URL'",
     ),
+    "kind": (
+        "daemonsets.v1.apps",
+        "the kind under test, as plural.version.group, such as daemonsets.v1beta1.apps.kruise.io",
+    ),
     "k3s_image": ("", "k3s: the image, with or without a tag; k3s's own if empty"),
     "k3s_version": ("", "k3s: its version, such as v1.34.1+k3s1; a pinned one if empty"),
     "k3s_privileged": ("yes", "k3s: whether the nodes' containers are privileged, as real kubelets need"),

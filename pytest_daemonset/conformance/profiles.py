@@ -122,6 +122,13 @@ class Profile:
         resource = kind.get("resource", "daemonsets.v1.apps")
         if not isinstance(resource, str) or resource.count(".") < 2:
             raise UsageError(f"{origin}: kind.resource: expected plural.version.group, found {resource!r}")
+        for table, key, only in (
+            (kind, "selector", "spec.selector"),
+            (kind, "template", "spec.template"),
+            (pods, "revision-label", "controller-revision-hash"),
+        ):
+            if table.get(key, only) != only:
+                raise UsageError(f"{origin}: {key}: only {only} can be judged so far, found {table[key]!r}")
         expected = _table(told, "expected-failures", origin)
         return cls(
             name=str(told.get("name") or Path(origin).stem),

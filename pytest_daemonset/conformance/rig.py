@@ -17,7 +17,7 @@ from pytest_daemonset.contract import (
 from pytest_daemonset.errors import Violation
 from pytest_daemonset.kube.client import MERGE_PATCH
 from pytest_daemonset.kube.errors import ApiError
-from pytest_daemonset.kube.resources import NAMESPACES, NODES, PODS
+from pytest_daemonset.kube.resources import DAEMONSETS, NAMESPACES, NODES, PODS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
@@ -47,17 +47,27 @@ class Rig:
         nodes: the test's nodes.
         daemonsets: where its sets come from.
         namespace: its namespace.
+        sets: the kind under test; the rows call it `DAEMONSETS`, whatever it is.
     """
 
-    def __init__(self, running: Running, scope: Scope, nodes: Nodes, daemonsets: DaemonSets, namespace: str) -> None:
+    def __init__(
+        self,
+        running: Running,
+        scope: Scope,
+        nodes: Nodes,
+        daemonsets: DaemonSets,
+        namespace: str,
+        sets: Resource = DAEMONSETS,
+    ) -> None:
         self.namespace = namespace
+        self.sets = sets
         self.nodes = nodes
         self.daemonsets = daemonsets
         self._running = running
         self._scope = scope
         self._undo: list[Callable[[], object]] = []
         user = IDENTITIES["controller"].partition("::")[0]
-        self.writes = WriteLog(running.cluster.audit, user)
+        self.writes = WriteLog(running.cluster.audit, user, sets.plural)
 
     # Sets
 
@@ -68,7 +78,7 @@ class Rig:
             manifest: see `manifests.daemonset`.
             guard: what must hold in every state from now to the end of the row.
         """
-        applied = SetUnderTest(self, self.daemonsets.apply(manifest).wait())
+        applied = SetUnderTest(self, self.daemonsets.apply(self._of_kind(manifest)).wait())
         if guard:
             # Not left: the scope ends it with the row, and what it found is the row's failure.
             applied.daemonset.always(*guard).__enter__()
@@ -112,15 +122,17 @@ class Rig:
             namespace: where.
         """
         where = (namespace or self.namespace) if resource.namespaced else None
-        return self.do(lambda: self._running.cluster.client.create(resource, body, where))
+        return self.do(
+            lambda: self._running.cluster.client.create(self._kind(resource), self._body(resource, body), where)
+        )
 
     def dry_run(self, resource: Resource, body: Mapping[str, Any]) -> Object:
         """What the API server would make of an object of the row's namespace, without making it.
 
         Arguments: as for `create`.
         """
-        path = resource.path(self.namespace)
-        return self.do(lambda: self._running.cluster.client.request("POST", path, body, query={"dryRun": "All"}))
+        path, made = self._kind(resource).path(self.namespace), self._body(resource, body)
+        return self.do(lambda: self._running.cluster.client.request("POST", path, made, query={"dryRun": "All"}))
 
     def plant(self, pod: Mapping[str, Any], namespace: str | None = None) -> Object:
         """Plant a pod; see `manifests.pod`."""
@@ -139,7 +151,7 @@ class Rig:
         """
         where = (namespace or self.namespace) if resource.namespaced else None
         try:
-            return self.do(lambda: self._running.cluster.client.get(resource, name, where))
+            return self.do(lambda: self._running.cluster.client.get(self._kind(resource), name, where))
         except ApiError as error:
             if error.status == 404:
                 return None
@@ -167,7 +179,9 @@ class Rig:
         """
         where = namespace or self.namespace
         return self.do(
-            lambda: self._running.cluster.client.patch(resource, name, patch, where, kind=kind, subresource=subresource)
+            lambda: self._running.cluster.client.patch(
+                self._kind(resource), name, patch, where, kind=kind, subresource=subresource
+            )
         )
 
     def delete(self, resource: Resource, name: str, namespace: str | None = None) -> None:
@@ -179,12 +193,12 @@ class Rig:
             namespace: where; by default the row's.
         """
         where = namespace or self.namespace
-        self.do(lambda: self._running.cluster.client.delete(resource, name, where))
+        self.do(lambda: self._running.cluster.client.delete(self._kind(resource), name, where))
 
     def objects(self, resource: Resource, namespace: str | None = None) -> list[Object]:
         """Read the objects of a namespace, by default the row's."""
         where = namespace or self.namespace
-        found = self.do(lambda: self._running.cluster.client.list(resource, where))
+        found = self.do(lambda: self._running.cluster.client.list(self._kind(resource), where))
         return list(found["items"])
 
     def ask(self, verb: str, path: str, body: Mapping[str, Any] | None = None, **more: Any) -> tuple[int, Object]:
@@ -278,6 +292,15 @@ class Rig:
         self.expect(not entries, f"{what}; but the controller wrote:\n{told(entries)}")
 
     # How
+
+    def _kind(self, resource: Resource) -> Resource:
+        return self.sets if resource == DAEMONSETS else resource
+
+    def _body(self, resource: Resource, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self._of_kind(body) if resource == DAEMONSETS else body
+
+    def _of_kind(self, manifest: Mapping[str, Any]) -> Object:
+        return {**manifest, "apiVersion": self.sets.api_version, "kind": self.sets.kind}
 
     def do(self, coro_fn: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run a coroutine in the portal's loop."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_daemonset.fixtures import RUN
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def rig(
+    pytestconfig: pytest.Config,
     _daemonset_running: Running,
     _daemonset_scope: Scope,
     _daemonset_nodes: Nodes,
@@ -27,7 +30,8 @@ def rig(
     """The row's hands on the cluster."""
     from pytest_daemonset.conformance.rig import Rig
 
-    rig = Rig(_daemonset_running, _daemonset_scope, _daemonset_nodes, _daemonset_daemonsets, _daemonset_namespace)
+    sets = pytestconfig.stash[RUN].resource()
+    rig = Rig(_daemonset_running, _daemonset_scope, _daemonset_nodes, _daemonset_daemonsets, _daemonset_namespace, sets)
     rig.workers(1)  # on a cluster without any node, most rows would hold without proving anything
     yield rig
     rig.close()

@@ -35,8 +35,7 @@ def verify(options: argparse.Namespace) -> int:
         UsageError: an option that asks for what there is not.
     """
     rows = chosen(options.rows, options.level)
-    if options.profile:
-        Profile.load(options.profile)
+    profile = Profile.load(options.profile) if options.profile else None
     if options.list:
         for row in ROWS.values():
             if row.id in rows:
@@ -56,6 +55,8 @@ def verify(options: argparse.Namespace) -> int:
         f"--level={options.level}",
         f"--profile={options.profile}",
     ]
+    kind = options.kind or (profile.resource if profile else "daemonsets.v1.apps")
+    words.append(f"--daemonset-kind={kind}")
     words += [f"--daemonset-cluster={options.cluster}", f"--daemonset-nodes={options.nodes}"]
     words += [
         f"--daemonset-controller={options.controller}",

@@ -24,11 +24,13 @@ class WriteLog:
     Args:
         audit: the cluster's log.
         user: who the controller is.
+        sets: the plural of the kind under test.
     """
 
-    def __init__(self, audit: AuditLog | None, user: str) -> None:
+    def __init__(self, audit: AuditLog | None, user: str, sets: str = "daemonsets") -> None:
         self._audit = audit
         self.user = user
+        self._sets = sets
 
     @property
     def audit(self) -> AuditLog:
@@ -80,7 +82,7 @@ class WriteLog:
         nudges = [
             entry.offset
             for entry in self.audit.entries(
-                resource="daemonsets", namespace=namespace, name=name, verbs=("patch",), since=since
+                resource=self._sets, namespace=namespace, name=name, verbs=("patch",), since=since
             )
             if entry.user != self.user and list(_body(entry).get("spec", ())) == [NUDGED]
         ]
@@ -88,7 +90,7 @@ class WriteLog:
         return [
             entry
             for entry in self.about(namespace, name, since)
-            if first is None or entry.offset < first or entry.resource != "daemonsets"
+            if first is None or entry.offset < first or entry.resource != self._sets
         ]
 
 

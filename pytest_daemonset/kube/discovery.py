@@ -43,6 +43,26 @@ class Discovery:
             raise UsageError(f"the cluster does not serve {api_version} {kind}{there}")
         return served[kind]
 
+    async def named(self, name: str) -> Resource:
+        """The resource of a full name.
+
+        Args:
+            name: plural, version and group, such as ``daemonsets.v1beta1.apps.kruise.io``.
+
+        Raises:
+            UsageError: it is no such name, or the server does not serve it.
+        """
+        plural, _, rest = name.partition(".")
+        version, _, group = rest.partition(".")
+        if not (plural and version and group):
+            raise UsageError(f"{name}: expected plural.version.group, such as daemonsets.v1.apps")
+        served = await self._ask(f"{group}/{version}")
+        for resource in served.values():
+            if resource.plural == plural:
+                return resource
+        there = ", ".join(sorted(one.plural for one in served.values())) or "nothing"
+        raise UsageError(f"the cluster does not serve {name}; of {group}/{version} it serves {there}")
+
     async def resource_of(self, content: Mapping[str, Any]) -> Resource:
         """The resource of an object, by its ``apiVersion`` and ``kind``."""
         return await self.resource(str(content["apiVersion"]), str(content["kind"]))

@@ -57,7 +57,8 @@ summary{cursor:pointer;padding:.5rem .9rem;font-weight:500}
 .rows{width:100%;border-collapse:collapse}.rows td{padding:.35rem .9rem;border-top:1px solid var(--line);vertical-align:top}
 .rows td:first-child{white-space:nowrap;font:13px/1.6 ui-monospace,monospace}.rows td:last-child{text-align:right;white-space:nowrap;
 color:var(--soft)}
-.rows .level{white-space:nowrap;width:7rem}.rows .what{color:var(--soft);font-size:.9em}tr:target td{background:color-mix(in srgb,var(--known) 18%,transparent)}
+.rows .level{white-space:nowrap;width:7rem}
+.rows .what{color:var(--soft);font-size:.9em}tr:target td{background:color-mix(in srgb,var(--known) 18%,transparent)}
 </style></head><body><main>
 <h1>DaemonSet conformance</h1>
 <p class="soft">$title</p>
