@@ -19,6 +19,7 @@ from pytest_daemonset.embedded.compression import compressed
 from pytest_daemonset.embedded.custom import scale
 from pytest_daemonset.embedded.openapi import OpenApi
 from pytest_daemonset.embedded.paths import Paths, Target
+from pytest_daemonset.embedded.tokens import Holders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -58,7 +59,7 @@ class Http:
         authorizer: Authorizer = Everything(),  # noqa: B008 - it has no state
     ) -> None:
         self._api = api
-        self._tokens = tokens
+        self._tokens = Holders(tokens, api.tokens)
         self._watches = watches
         self._authorizer = authorizer
         self._learn()
@@ -120,7 +121,7 @@ class Http:
         token = token.strip()
         known = None
         if scheme.lower() == "bearer":
-            known = self._tokens.get(token) or self._api.tokens.find(token)
+            known = self._tokens.get(token)
         if known is None:
             raise statuses.unauthorized()
         return Caller(known.user, known.groups, request.headers.get("User-Agent", ""))

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import secrets
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +18,7 @@ from pytest_daemonset.embedded.kinds.fielderrors import invalid
 from pytest_daemonset.embedded.kinds.fields import MESSAGES, decode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from pytest_daemonset.embedded.calls import Answer, Call
@@ -35,6 +36,26 @@ class _Issued(NamedTuple):
     name: str
     uid: str
     ends: datetime
+
+
+class Holders(Mapping[str, Caller]):
+    """Whom tokens stand for: those that were given out at the start, and those that were issued since."""
+
+    def __init__(self, given: Mapping[str, Caller], issued: Tokens) -> None:
+        self._given = given
+        self._issued = issued
+
+    def __getitem__(self, token: str) -> Caller:
+        found = self._given.get(token) or self._issued.find(token)
+        if found is None:
+            raise KeyError("a token that nobody has")
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
 
 
 class Tokens:

@@ -145,6 +145,9 @@ def test_a_service_account_gets_a_token_and_is_held_to_its_role() -> None:
                 asked = {"resourceAttributes": {"verb": "list", "resource": "pods", "namespace": "here"}}
                 status, told = await ask(token, "POST", review, {"spec": asked})
                 assert (status, told["status"]["allowed"]) == (201, True)
+                whose = "/apis/authentication.k8s.io/v1/tokenreviews"
+                status, told = await ask("root", "POST", whose, {"spec": {"token": token}})
+                assert told["status"]["user"]["username"] == "system:serviceaccount:here:agent"
                 assert (await ask("root", "POST", f"{path}/token", {"spec": {"expirationSeconds": 5}}))[0] == 422
                 await ask("root", "DELETE", path)
                 assert (await ask(token, "GET", pods))[0] == 401

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pytest_daemonset.embedded import discovery
 from pytest_daemonset.embedded.kinds import ALL_KINDS
+from pytest_daemonset.embedded.reviews import REVIEWS
 
 TEXT = (Path(__file__).parents[2] / "docs/unimitated.md").read_text(encoding="utf-8")
 REFUSED = set(re.findall(r"`([^`]+)`", TEXT.partition("## Answered, but")[0]))
@@ -24,4 +25,5 @@ def test_nothing_that_is_served_is_named_as_refused() -> None:
     served = {kind.plural for kind in ALL_KINDS} | {
         f"{kind.plural}/{part}" for kind in ALL_KINDS for part in kind.subresources
     }
+    served |= {kind.plural for kind in REVIEWS}
     assert REFUSED & served == {"pods/binding"}
