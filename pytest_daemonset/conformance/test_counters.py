@@ -90,8 +90,8 @@ def test_STAT_09_counters_follow_changes_of_nodes_alone(rig: Rig, change: str) -
     """When only a node changes, and no pod does, then the counters follow.
 
     Source: unit TestUpdateNode, issue 132459; for the built-in controller some changes wake nobody (observed). Catches:
-    counted anew on events of pods only. Trap: no nudge. The pod of the node that goes is kept by a finalizer, so that its end
-    is no event.
+    counted anew on events of pods only. Trap: no nudge, so the set is at rest before each change: else its own last
+    event is one. The pod of the node that goes is kept by a finalizer, so that its end is no event.
     """
     node = exactly(rig, 3)[0]
     manifest = daemonset(tolerations=[{"key": "example.com/own", "operator": "Exists"}])
@@ -99,7 +99,7 @@ def test_STAT_09_counters_follow_changes_of_nodes_alone(rig: Rig, change: str) -
         manifest["spec"]["template"]["metadata"]["finalizers"] = ["example.com/kept"]
     agent = rig.apply(manifest)
     rig.at_end(lambda: rig.strip_finalizers(agent.pods()))
-    agent.eventually(one_pod_per_node & ready & counters(desiredNumberScheduled=3))
+    agent.eventually(one_pod_per_node & ready & counters(desiredNumberScheduled=3), settle=0.3)
     if change == "a node goes":
         node.leave().wait()
         agent.eventually(counters(desiredNumberScheduled=2, currentNumberScheduled=2, numberMisscheduled=0))
@@ -108,7 +108,7 @@ def test_STAT_09_counters_follow_changes_of_nodes_alone(rig: Rig, change: str) -
     if change == "a taint goes":
         # The row is about the second half, so that the first one is helped along.
         agent.barrier()
-    agent.eventually(counters(desiredNumberScheduled=2, numberMisscheduled=1))
+    agent.eventually(counters(desiredNumberScheduled=2, numberMisscheduled=1), settle=0.3)
     if change == "a taint goes":
         node.untaint("example.com/dedicated").wait()
         agent.eventually(counters(desiredNumberScheduled=3, numberMisscheduled=0))

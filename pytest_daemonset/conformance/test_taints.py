@@ -8,7 +8,7 @@ import pytest
 
 from pytest_daemonset.conformance.goals import another_pod_on, every_eligible_node_served
 from pytest_daemonset.conformance.manifests import daemonset
-from pytest_daemonset.contract import expected_tolerations, one_pod_per_node, pod_on, status_matches
+from pytest_daemonset.contract import expected_tolerations, one_pod_per_node, pod_on, ready, status_matches
 
 if TYPE_CHECKING:
     from pytest_daemonset.conformance.rig import Rig
@@ -99,12 +99,12 @@ def test_TAINT_06_a_taint_that_goes_brings_the_pod(rig: Rig) -> None:
     """When the taint is removed, then the pod appears.
 
     Source: integration TestTaintedNode, unit TestUpdateNode. Catches: labels are the only change of a node that counts.
-    Trap: none; no barrier and no nudge.
+    Trap: no barrier and no nudge, so the set is at rest before the taint goes: else its other pods wake the controller.
     """
     node = rig.workers(2)[0]
     node.taint(f"{TAINT}:NoSchedule").wait()
     agent = rig.apply(daemonset())
-    agent.eventually(one_pod_per_node)
+    agent.eventually(one_pod_per_node & ready & status_matches, settle=0.3)
     node.untaint("example.com/dedicated").wait()
     agent.eventually(pod_on(node))
     agent.eventually(one_pod_per_node)
