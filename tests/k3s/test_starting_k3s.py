@@ -80,7 +80,7 @@ def test_virtual_nodes_on_its_control_plane(k3s: K3sConfig) -> None:
             one["metadata"]["name"] for one in running.portal.call(lambda: running.cluster.client.list(NODES))["items"]
         ]
         assert names == ["node-1", "node-2"]
-        assert docker_here.docker("ps", "--filter", "name=pytest-daemonset-.*-node", "-q") == ""
+        assert docker_here.docker("ps", "--filter", f"name=^/{running.cluster._engine.group}-node", "-q") == ""
 
 
 def test_a_cluster_for_sets_that_bring_the_network(k3s: K3sConfig) -> None:
