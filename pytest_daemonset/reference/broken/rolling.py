@@ -142,7 +142,7 @@ class WaitsFromTheFirstReady(Controller):
 class IgnoresTheDown(Controller):
     """Charges nothing to the budget for nodes whose pod is on its way out."""
 
-    name, rows = "ignores-the-down", ("UPD-14", "UPD-04")
+    name, rows = "ignores-the-down", ("UPD-14",)
 
     def rollout(
         self, daemonset: Json, decisions: Mapping[str, Decision], there: Mapping[str, Pods], rules: Rules
