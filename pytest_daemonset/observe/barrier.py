@@ -95,7 +95,11 @@ class Barrier:
                 POD, lambda pod: _owner(pod) == uid, f"make a sentinel's pod after node {node} was labelled"
             )
             first = next(one for one in observation.reflectors[POD].known.values() if _owner(one) == uid)["metadata"]
-            await client.delete(PODS, first["name"], subject.namespace, options={"gracePeriodSeconds": 0})
+            try:
+                await client.delete(PODS, first["name"], subject.namespace, options={"gracePeriodSeconds": 0})
+            except ApiError as error:
+                if error.status != 404:  # a controller that has replaced it by itself is as well seen to react
+                    raise
             await self._until(
                 POD,
                 lambda pod: _owner(pod) == uid and pod["metadata"]["uid"] != first["uid"],
