@@ -57,6 +57,16 @@ class Operator:
             if answer.status >= 400 and answer.status not in fine:
                 raise RuntimeError(f"{verb} {path}: {answer.status} {await answer.text()}")
 
+    async def look(self) -> None:
+        """Read what there is before the first event: a pod must not be judged while its node has not been heard of."""
+        for kind, path in (("Node", "/api/v1/nodes"), ("Pod", "/api/v1/pods"), ("NodeAgent", f"{SETS}/nodeagents")):
+            async with self.session.get(path) as answer:
+                if answer.status == 404:  # the definition was made a moment ago: there is no NodeAgent yet
+                    continue
+                answer.raise_for_status()
+                for content in (await answer.json())["items"]:
+                    self.seen[kind][key_of(kind, content)] = content
+
     async def reconcile(self, agent: dict[str, Any]) -> None:
         meta, template = agent["metadata"], agent["spec"]["template"]
         if meta.get("deletionTimestamp"):
@@ -102,9 +112,18 @@ def owner(pod: dict[str, Any]) -> str | None:
     return next((r["uid"] for r in pod["metadata"].get("ownerReferences", ()) if r.get("controller")), None)
 
 
+def key_of(kind: str, content: Any) -> str:
+    return str(content["metadata"]["name" if kind == "Node" else "uid"])
+
+
 def target(pod: dict[str, Any]) -> str:
-    terms = pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
-    return str(terms["nodeSelectorTerms"][0]["matchFields"][0]["values"][0])
+    """The node that a pod is bound to, else the one that it is pinned to; empty for a pod that somebody else planted."""
+    try:
+        terms = pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+        pinned = str(terms["nodeSelectorTerms"][0]["matchFields"][0]["values"][0])
+    except (KeyError, IndexError):
+        pinned = ""
+    return pod["spec"].get("nodeName") or pinned
 
 
 def tolerated(taint: dict[str, Any], tolerations: list[dict[str, Any]]) -> bool:
@@ -149,6 +168,7 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, logger: Any, *
     memo.operator = Operator()
     crd = yaml.safe_load((Path(__file__).parent / "crd.yaml").read_text())
     await memo.operator.write("POST", CRDS, crd, 409)
+    await memo.operator.look()
     logger.info("NodeAgent is served")
 
 
@@ -162,7 +182,7 @@ async def stop(memo: kopf.Memo, **_: Any) -> None:
 @kopf.on.event("example.com", "v1", "nodeagents")
 async def seen(event: Any, body: kopf.Body, memo: kopf.Memo, resource: kopf.Resource, **_: Any) -> None:
     operator: Operator = memo.operator
-    key = body["metadata"]["name"] if resource.kind == "Node" else body["metadata"]["uid"]
+    key = key_of(resource.kind, body)
     async with operator.lock:
         if event["type"] == "DELETED":
             operator.seen[resource.kind].pop(key, None)
