@@ -9,7 +9,7 @@ import aiohttp
 import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
     from types import TracebackType
 
     from typing_extensions import Self
@@ -51,10 +51,17 @@ class Client:
         access: address and credentials.
         connections: how many requests may be under way at once, watches not counted.
         timeout: seconds that one request, other than a watch, may take.
+        fence: is called before each write, and keeps it from being sent by raising.
     """
 
-    def __init__(self, access: Access, connections: int = 32, timeout: float = 30.0) -> None:
-        self._access, self._connections = access, connections
+    def __init__(
+        self,
+        access: Access,
+        connections: int = 32,
+        timeout: float = 30.0,
+        fence: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._access, self._connections, self._fence = access, connections, fence
         self._timeout = aiohttp.ClientTimeout(total=timeout)
 
     async def __aenter__(self) -> Self:
@@ -117,6 +124,8 @@ class Client:
         return result
 
     async def _exchange(self, method: str, url: str, **more: Any) -> tuple[int, bytes]:
+        if method != "GET":
+            self._fence()
         async with self._session.request(method, url, **more) as answer:
             return answer.status, await answer.read()
 

@@ -12,14 +12,17 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_daemonset.reference.broken import BROKEN, controller_class
 from pytest_daemonset.reference.client import Client
+from pytest_daemonset.reference.election import Election, LeadershipLostError, Terms
 from pytest_daemonset.reference.kubeconfig import Access, KubeconfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
+
+log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,8 +54,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KubeconfigError, OSError) as error:
         print(f"{options.kubeconfig}: cannot be used as a kubeconfig: {error}", file=sys.stderr)
         return 2
-    asyncio.run(_serve(access, options.broken))
+    try:
+        terms = _terms(options) if options.leader_elect else None
+    except ValueError as error:
+        _parser().error(str(error))
+    try:
+        asyncio.run(_serve(access, options.broken, terms))
+    except LeadershipLostError as error:
+        log.error("leader election lost: %s", error)  # noqa: TRY400 (it is no defect of ours)
+        return 1
     return 0
+
+
+def _terms(options: argparse.Namespace) -> Terms:
+    return Terms(
+        options.leader_elect_resource_namespace,
+        options.leader_elect_resource_name,
+        options.leader_elect_lease_duration,
+        options.leader_elect_renew_deadline,
+        options.leader_elect_retry_period,
+        options.leader_elect_identity,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,29 +92,90 @@ def _parser() -> argparse.ArgumentParser:
         help="break it on purpose; may be repeated",
     )
     parser.add_argument("--list-broken", action="store_true", help="print the ways to break it as JSON, and end")
+    usual = Terms()
+    elect = parser.add_argument_group(
+        "leader election", "one of several works, by a Lease as client-go's; who loses it ends with 1"
+    )
+    elect.add_argument("--leader-elect", action="store_true", help="work only while it holds the Lease")
+    elect.add_argument("--leader-elect-resource-namespace", default=usual.namespace, metavar="NAMESPACE")
+    elect.add_argument("--leader-elect-resource-name", default=usual.name, metavar="NAME")
+    elect.add_argument("--leader-elect-lease-duration", type=float, default=usual.lease_duration, metavar="S")
+    elect.add_argument("--leader-elect-renew-deadline", type=float, default=usual.renew_deadline, metavar="S")
+    elect.add_argument("--leader-elect-retry-period", type=float, default=usual.retry_period, metavar="S")
+    elect.add_argument(
+        "--leader-elect-identity",
+        default="",
+        metavar="NAME",
+        help="what the Lease calls it; host, process and chance else",
+    )
     return parser
 
 
-async def _serve(access: Access, broken: Sequence[str]) -> None:
+async def _serve(access: Access, broken: Sequence[str], terms: Terms | None) -> None:
     loop = asyncio.get_running_loop()
-    ready, stop = asyncio.Event(), asyncio.Event()
+    stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     threading.Thread(target=_until_input_ends, args=(loop, stop), daemon=True).start()
-    async with Client(access) as client:
-        controller = controller_class(broken)(client)
-        running = asyncio.ensure_future(controller.run(ready))
-        stopping, starting = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(ready.wait())
-        await asyncio.wait([running, stopping, starting], return_when=asyncio.FIRST_COMPLETED)
-        if ready.is_set():
-            print('{"ready": true}', flush=True)
-            await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
+    if terms is None:
+        async with Client(access) as client:
+            await _work(client, broken, stop)
+        return
+    async with Client(access, connections=2, timeout=terms.renew_deadline) as apart:
+        election = Election(apart, terms)
+        if not await _until(stop, election.acquire(), election.entered):
+            return
+        async with Client(access, fence=election.check) as client:
+            holding = asyncio.ensure_future(election.hold())
+            working = asyncio.ensure_future(_work(client, broken, stop, said=True))
+            try:
+                done, _ = await asyncio.wait([holding, working], return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            finally:
+                for task in (holding, working):
+                    task.cancel()
+                await asyncio.gather(holding, working, return_exceptions=True)
+        await election.release()
+
+
+async def _work(client: Client, broken: Sequence[str], stop: asyncio.Event, *, said: bool = False) -> None:
+    """Run the controller until told to stop.
+
+    Args:
+        said: it has been told already that we are ready.
+    """
+    ready = asyncio.Event()
+    controller = controller_class(broken)(client)
+    await _until(stop, controller.run(ready), None if said else ready)
+
+
+async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None], ready: asyncio.Event | None) -> bool:
+    """Do something until it ends or we are told to stop, and say once that we are ready.
+
+    Args:
+        ready: what to wait for before we say so; None where it has been said.
+
+    Returns:
+        Whether it ended by itself.
+    """
+    running, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    tasks: list[asyncio.Future[Any]] = [running, stopping]
+    try:
+        if ready is not None:
+            tasks.append(asyncio.ensure_future(ready.wait()))
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if ready.is_set():
+                print('{"ready": true}', flush=True)
+        await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
         ended_by_itself = running.done()
-        for task in (running, stopping, starting):
+    finally:
+        for task in tasks:
             task.cancel()
         results = await asyncio.gather(running, return_exceptions=True)
-        if ended_by_itself and isinstance(results[0], BaseException):
-            raise results[0]
+    if ended_by_itself and isinstance(results[0], BaseException):
+        raise results[0]
+    return ended_by_itself
 
 
 def _until_input_ends(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

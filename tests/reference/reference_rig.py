@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,9 +67,9 @@ class Rig:
         self.controllers: list[Program] = []
         self._command = 0
 
-    def start(self, *broken: str) -> Program:
+    def start(self, *broken: str, flags: Sequence[str] = ()) -> Program:
         """Start a controller."""
-        named = [part for name in broken for part in ("--broken", name)]
+        named = [*flags, *(part for name in broken for part in ("--broken", name))]
         config = ["--kubeconfig", str(self.folder / "controller.kubeconfig")]
         program = Program(self.folder / "controller.log", "pytest_daemonset.reference", *config, *named)
         self.controllers.append(program)
