@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pytest_daemonset.clusters.under_test import ClusterUnderTest
     from pytest_daemonset.controllers.controller import ControllerUnderTest
     from pytest_daemonset.daemonsets.daemonsets import DaemonSets
+    from pytest_daemonset.daemonsets.kinds import KindUnderTest
     from pytest_daemonset.kube.resources import Resource
     from pytest_daemonset.nodes.nodes import Nodes
     from pytest_daemonset.observe.scope import Scope
@@ -40,7 +41,8 @@ class Run:
         cluster_config: the cluster of the options.
         controller_config: the controller of the options.
         history: where histories of failed tests are kept; None for nowhere.
-        kind: the kind under test, as plural.version.group.
+        kind: the kind under test, as plural.version.group; empty for the profile's.
+        profile: what is known of it: a shipped profile, or the path of one; empty for none.
     """
 
     # No dataclass: making one costs a millisecond of every pytest start, whether or not a test uses the plugin.
@@ -50,12 +52,15 @@ class Run:
         cluster_config: ClusterConfig,
         controller_config: ControllerConfig,
         history: Path | None = None,
-        kind: str = "daemonsets.v1.apps",
+        kind: str = "",
+        profile: str = "",
     ) -> None:
         self.cluster_config = cluster_config
         self.controller_config = controller_config
         self.history = history
         self.kind = kind
+        self.profile = profile
+        self._under_test: KindUnderTest | None = None
         self._resource: Resource | None = None
         self.running: Running | None = None
         self.item: pytest.Item | None = None
@@ -74,12 +79,16 @@ class Run:
         if history is not None and history.exists() and not history.is_dir():
             raise pytest.UsageError(f"--daemonset-history={history}: expected a folder, found a file")
         try:
-            return cls(
+            run = cls(
                 ClusterConfig(kind=options["cluster"], nodes=nodes, k3s=cls._k3s(options)),
                 ControllerConfig(options["controller"], ready=options["controller_ready"]),
                 history,
                 options["kind"],
+                options["profile"],
             )
+            if run.profile:
+                run.under_test()  # a profile that cannot be read is told before anything starts
+            return run
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
 
@@ -120,6 +129,21 @@ class Run:
             kind += f" ({self.cluster_config.k3s.full_image})"
         return f"{kind} cluster, {self.cluster_config.nodes} nodes, controller {controller}"
 
+    def under_test(self) -> KindUnderTest:
+        """The kind under test, as options and profile tell of it.
+
+        Raises:
+            UsageError: the profile cannot be read.
+        """
+        if self._under_test is None:
+            from dataclasses import replace
+
+            from pytest_daemonset.daemonsets.kinds import KindUnderTest
+
+            told = KindUnderTest.load(self.profile) if self.profile else KindUnderTest()
+            self._under_test = replace(told, resource=self.kind) if self.kind else told
+        return self._under_test
+
     def resource(self) -> Resource:
         """The kind under test, as the running cluster serves it.
 
@@ -132,7 +156,8 @@ class Run:
             raise UsageError("the kind under test is looked up in a cluster, and none runs")
         if self._resource is None:
             discovery = Discovery(self.running.cluster.client)
-            self._resource = self.running.portal.call(lambda: discovery.named(self.kind), f"look-up of {self.kind}")
+            name = self.under_test().resource
+            self._resource = self.running.portal.call(lambda: discovery.named(name), f"look-up of {name}")
         return self._resource
 
     def whereabouts(self) -> str:
@@ -228,7 +253,9 @@ def _daemonset_running(
     _say(pytestconfig, f"starting {run.setting} ...")
     with contextlib.ExitStack() as stack:
         try:
-            running = stack.enter_context(Running(daemonset_cluster_config, daemonset_controller_config))
+            running = stack.enter_context(
+                Running(daemonset_cluster_config, daemonset_controller_config, pytestconfig.stash[RUN].under_test())
+            )
         except UsageError as error:
             # Every test would say the same.
             pytest.exit(f"daemonset: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
@@ -335,7 +362,9 @@ def _daemonset_daemonsets(
     from pytest_daemonset.report.explanation import Explanation
 
     running, resource = _daemonset_running, pytestconfig.stash[RUN].resource()
-    kind = Kind(resource.api_version, resource.kind)
+    under_test = pytestconfig.stash[RUN].under_test()
+    kind = Kind(resource.api_version, resource.kind, under_test.shape)
+    constants = running.cluster.constants.patient(under_test.timings.patience)
     explanation = Explanation(running.cluster.audit)
 
     def observe(namespace: str) -> Observation:
@@ -344,7 +373,7 @@ def _daemonset_daemonsets(
             namespace,
             portal=running.portal,
             kinds={**KINDS, DAEMONSET: resource},
-            constants=running.cluster.constants,
+            constants=constants,
             cluster=running.cluster.name,
             explain=explanation,
         )

@@ -31,9 +31,10 @@ OPTIONS = {
         "",
         "when a command: or python: controller counts as started: 'log: REGEX', a line of its output, or 'http: URL'",
     ),
+    "profile": ("", "what is known of the controller and its kind: a shipped profile, or the path of a TOML file"),
     "kind": (
-        "daemonsets.v1.apps",
-        "the kind under test, as plural.version.group, such as daemonsets.v1beta1.apps.kruise.io",
+        "",
+        "the kind under test, as plural.version.group, such as daemonsets.v1beta1.apps.kruise.io; the profile's if empty",
     ),
     "k3s_image": ("", "k3s: the image, with or without a tag; k3s's own if empty"),
     "k3s_version": ("", "k3s: its version, such as v1.34.1+k3s1; a pinned one if empty"),

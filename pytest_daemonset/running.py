@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from pytest_daemonset.clusters.start import start
 from pytest_daemonset.controllers.controller import Controller
+from pytest_daemonset.daemonsets.definitions import define
+from pytest_daemonset.daemonsets.kinds import PLAIN_KIND, KindUnderTest
 from pytest_daemonset.errors import ClusterError
 from pytest_daemonset.keeper import Keeper, KeeperError
 from pytest_daemonset.observe.portal import Portal
@@ -28,6 +30,7 @@ class Running:
     Args:
         cluster_config: which cluster.
         controller_config: whose controller.
+        kind: the kind under test: its definition is applied before the controller starts.
 
     Raises:
         ClusterError: on entry, something does not start; what had started is gone by then.
@@ -36,9 +39,15 @@ class Running:
     cluster: Cluster
     controller: Controller
 
-    def __init__(self, cluster_config: ClusterConfig, controller_config: ControllerConfig) -> None:
+    def __init__(
+        self,
+        cluster_config: ClusterConfig,
+        controller_config: ControllerConfig,
+        kind: KindUnderTest = PLAIN_KIND,
+    ) -> None:
         self.cluster_config = cluster_config
         self.controller_config = controller_config
+        self.kind = kind
         self._stack = contextlib.ExitStack()
 
     @cached_property
@@ -67,12 +76,15 @@ class Running:
                 f"start of the {self.cluster_config.kind} cluster",
             )
             self._stack.callback(lambda: portal.call(self.cluster.stop, "stop of the cluster", despite_poison=True))
+            if self.kind.crds:
+                portal.call(lambda: define(self.cluster.client, self.kind.crds), f"definition of {self.kind.resource}")
             self.controller = Controller(
                 self.controller_config,
                 keeper=keeper,
                 kubeconfig=self.cluster.kubeconfig_of("controller"),
                 log=self.cluster.folder / "controller.log",
                 inside=builtin and self.cluster.builtin_inside,
+                builtin_words=self.kind.words(),
             )
             self._stack.callback(
                 lambda: portal.call(self.controller.stop, "stop of the controller", despite_poison=True)

@@ -20,15 +20,17 @@ class BrokenController:
         caught_by: the rows that must fail, each with a `Violation`; the first one is the row that it is made for.
         spares: a row or two that it must leave green: a suite that is red for everything proves nothing either. Empty only
             for one that breaks an invariant which stands guard in every row.
+        profile: the shipped profile that it is run with; empty for none.
     """
 
     name: str
     does: str
     caught_by: tuple[str, ...]
     spares: tuple[str, ...] = ("PLACE-01",)
+    profile: str = ""
 
 
-_ALL: Final = (
+_ALL: tuple[BrokenController, ...] = (
     BrokenController("two-pods-per-node", "keeps two pods on every node", ("AMO-01", "PLACE-01"), ("PLACE-02",)),
     BrokenController(
         "counts-replicas",
@@ -208,6 +210,18 @@ _ALL: Final = (
         "reacts to labels of nodes, and to new nodes, and to no other change of theirs",
         ("STAT-09", "TAINT-06"),
     ),
+)
+
+_ALL += tuple(
+    BrokenController(name, does, (row,), ("PLACE-01", "UPD-03"), profile="reference-kruise")
+    for name, does, row in (
+        ("partition-counts-updates", "takes a partition for the number of nodes to update", "KRU-01"),
+        ("pause-freezes-all", "does nothing for a set whose rollout is paused", "KRU-02"),
+        ("update-selector-places", "takes the selector of a rollout for one of placement", "KRU-03"),
+        ("makes-all-at-first", "makes pods everywhere, whatever partitioned scaling says", "KRU-06"),
+        ("ignores-burst", "makes as many pods in a sync as it likes to", "KRU-07"),
+        ("tells-the-newest-hash", "names the revision made last, also after a rollback", "KRU-08"),
+    )
 )
 
 BROKEN: Final[Mapping[str, BrokenController]] = MappingProxyType({one.name: one for one in _ALL})

@@ -66,12 +66,22 @@ FEATURES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "adoption": frozenset(("OWN-01", "OWN-02", "OWN-04", "OWN-07", "OWN-08", "OWN-10", "OWN-11", "OWN-12")),
         "events": frozenset(("EVT-01", "EVT-02", "EVT-03")),
         "validation": frozenset(("API-01", "API-02", "API-03", "API-04")),
+        "partition": frozenset(("KRU-01", "KRU-06")),
+        "pause": frozenset(("KRU-02",)),
+        "update-selector": frozenset(("KRU-03",)),
+        "partitioned-scaling": frozenset(("KRU-06",)),
+        "burst": frozenset(("KRU-07",)),
+        "status-hash": frozenset(("KRU-08",)),
     }
 )
-"""What a controller may declare that it does not offer, and the rows that are then declared unsupported."""
+"""What a controller may declare that it does or does not offer, and the rows that are unsupported where it does not."""
+
+EXTENSIONS: Final = frozenset(
+    ("partition", "pause", "update-selector", "partitioned-scaling", "burst", "status-hash"),
+)
+"""The features that no DaemonSet has: offered only where a profile says so."""
 
 _PROXY: Final = "needs a proxy between controller and API that delays, drops or fails what passes"
-_KRUISE: Final = "is about a field that only OpenKruise's kind has"
 
 LATER: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -82,7 +92,9 @@ LATER: Final[Mapping[str, str]] = MappingProxyType(
             ),
             _PROXY,
         ),
-        **dict.fromkeys((f"KRU-{number:02}" for number in range(1, 10)), _KRUISE),
+        "KRU-04": "needs a kubelet that restarts a container when its image changes",
+        "KRU-05": "needs the life-cycle hooks of OpenKruise, which hold pods by its own labels",
+        "KRU-09": "is about a feature gate of OpenKruise; the reference controller never has the fault that it mends",
         "FAIL-09": "needs a real kubelet that rejects and evicts; FAIL-02 and FAIL-05 stand for what follows",
         "GC-08": "needs a namespace that stays in its termination",
         "OWN-09": "needs an API that admits an empty selector",
@@ -114,9 +126,14 @@ def feature_of(row: str, declared: Mapping[str, bool]) -> str | None:
 
     Args:
         row: its id.
-        declared: by feature, whether the controller offers it; what is not named is offered.
+        declared: by feature, whether the controller offers it; see `offered`.
     """
-    return next((name for name, rows in FEATURES.items() if row in rows and not declared.get(name, True)), None)
+    return next((name for name, rows in FEATURES.items() if row in rows and not offered(name, declared)), None)
+
+
+def offered(feature: str, declared: Mapping[str, bool]) -> bool:
+    """Whether a controller offers a feature: as declared, else yes for what every DaemonSet has, and no for `EXTENSIONS`."""
+    return declared.get(feature, feature not in EXTENSIONS)
 
 
 def at_level(level: str) -> frozenset[str]:

@@ -14,6 +14,8 @@ from pytest_daemonset.contract import (
     owned,
     status_consistent,
 )
+from pytest_daemonset.contract.shape import nested
+from pytest_daemonset.daemonsets.kinds import PLAIN_KIND, KindUnderTest
 from pytest_daemonset.errors import Violation
 from pytest_daemonset.kube.client import MERGE_PATCH
 from pytest_daemonset.kube.errors import ApiError
@@ -47,7 +49,8 @@ class Rig:
         nodes: the test's nodes.
         daemonsets: where its sets come from.
         namespace: its namespace.
-        sets: the kind under test; the rows call it `DAEMONSETS`, whatever it is.
+        sets: the kind under test; the rows call it `DAEMONSETS`, whatever it is, and write and read it as one.
+        under_test: what is known of that kind.
     """
 
     def __init__(
@@ -58,16 +61,20 @@ class Rig:
         daemonsets: DaemonSets,
         namespace: str,
         sets: Resource = DAEMONSETS,
+        under_test: KindUnderTest = PLAIN_KIND,
     ) -> None:
         self.namespace = namespace
         self.sets = sets
+        self.under_test = under_test
+        self.shape = under_test.shape
+        self.timings = under_test.timings
         self.nodes = nodes
         self.daemonsets = daemonsets
         self._running = running
         self._scope = scope
         self._undo: list[Callable[[], object]] = []
         user = IDENTITIES["controller"].partition("::")[0]
-        self.writes = WriteLog(running.cluster.audit, user, sets.plural)
+        self.writes = WriteLog(running.cluster.audit, user, sets.plural, self.shape.nudge)
 
     # Sets
 
@@ -78,7 +85,7 @@ class Rig:
             manifest: see `manifests.daemonset`.
             guard: what must hold in every state from now to the end of the row.
         """
-        applied = SetUnderTest(self, self.daemonsets.apply(self._of_kind(manifest)).wait())
+        applied = SetUnderTest(self, self.daemonsets.apply(self.own(manifest)).wait())
         if guard:
             # Not left: the scope ends it with the row, and what it found is the row's failure.
             applied.daemonset.always(*guard).__enter__()
@@ -122,9 +129,8 @@ class Rig:
             namespace: where.
         """
         where = (namespace or self.namespace) if resource.namespaced else None
-        return self.do(
-            lambda: self._running.cluster.client.create(self._kind(resource), self._body(resource, body), where)
-        )
+        kind, made = self._kind(resource), self._body(resource, body)
+        return self._read(resource, self.do(lambda: self._running.cluster.client.create(kind, made, where)))
 
     def dry_run(self, resource: Resource, body: Mapping[str, Any]) -> Object:
         """What the API server would make of an object of the row's namespace, without making it.
@@ -132,7 +138,8 @@ class Rig:
         Arguments: as for `create`.
         """
         path, made = self._kind(resource).path(self.namespace), self._body(resource, body)
-        return self.do(lambda: self._running.cluster.client.request("POST", path, made, query={"dryRun": "All"}))
+        answer = self.do(lambda: self._running.cluster.client.request("POST", path, made, query={"dryRun": "All"}))
+        return self._read(resource, answer)
 
     def plant(self, pod: Mapping[str, Any], namespace: str | None = None) -> Object:
         """Plant a pod; see `manifests.pod`."""
@@ -151,11 +158,12 @@ class Rig:
         """
         where = (namespace or self.namespace) if resource.namespaced else None
         try:
-            return self.do(lambda: self._running.cluster.client.get(self._kind(resource), name, where))
+            found = self.do(lambda: self._running.cluster.client.get(self._kind(resource), name, where))
         except ApiError as error:
             if error.status == 404:
                 return None
             raise
+        return self._read(resource, found)
 
     def patch(
         self,
@@ -178,11 +186,13 @@ class Rig:
             kind: the patch's content type.
         """
         where = namespace or self.namespace
-        return self.do(
+        content = self.shape.own(patch) if resource == DAEMONSETS else patch
+        stored = self.do(
             lambda: self._running.cluster.client.patch(
-                self._kind(resource), name, patch, where, kind=kind, subresource=subresource
+                self._kind(resource), name, content, where, kind=kind, subresource=subresource
             )
         )
+        return self._read(resource, stored)
 
     def delete(self, resource: Resource, name: str, namespace: str | None = None) -> None:
         """Delete an object of a namespace.
@@ -199,7 +209,7 @@ class Rig:
         """Read the objects of a namespace, by default the row's."""
         where = namespace or self.namespace
         found = self.do(lambda: self._running.cluster.client.list(self._kind(resource), where))
-        return list(found["items"])
+        return [self._read(resource, one) for one in found["items"]]
 
     def ask(self, verb: str, path: str, body: Mapping[str, Any] | None = None, **more: Any) -> tuple[int, Object]:
         """Send one request, whose answer may be a refusal.
@@ -262,6 +272,24 @@ class Rig:
         self.stop()
         self.start()
 
+    def nudge(self, value: int) -> Object:
+        """The patch that changes a field of the spec from which nothing follows but a new generation.
+
+        Args:
+            value: what the field becomes.
+        """
+        return nested(self.shape.nudge, value)
+
+    # Time
+
+    def rest(self, least: float) -> float:
+        """Seconds of rest to watch: longer than the period in which the controller may look at every set unasked.
+
+        Args:
+            least: what the row wants to watch.
+        """
+        return max(least, 1.2 * self.timings.resync)
+
     # Verdicts
 
     def expect(self, kept: bool, broken: str) -> None:
@@ -297,10 +325,14 @@ class Rig:
         return self.sets if resource == DAEMONSETS else resource
 
     def _body(self, resource: Resource, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        return self._of_kind(body) if resource == DAEMONSETS else body
+        return self.own(body) if resource == DAEMONSETS else body
 
-    def _of_kind(self, manifest: Mapping[str, Any]) -> Object:
-        return {**manifest, "apiVersion": self.sets.api_version, "kind": self.sets.kind}
+    def own(self, manifest: Mapping[str, Any]) -> Object:
+        """A DaemonSet as the kind under test has it, to be sent as it is."""
+        return self.shape.own({**manifest, "apiVersion": self.sets.api_version, "kind": self.sets.kind})
+
+    def _read(self, resource: Resource, stored: Object) -> Object:
+        return self.shape.standard(stored) if resource == DAEMONSETS else stored
 
     def do(self, coro_fn: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run a coroutine in the portal's loop."""

@@ -30,8 +30,16 @@ def rig(
     """The row's hands on the cluster."""
     from pytest_daemonset.conformance.rig import Rig
 
-    sets = pytestconfig.stash[RUN].resource()
-    rig = Rig(_daemonset_running, _daemonset_scope, _daemonset_nodes, _daemonset_daemonsets, _daemonset_namespace, sets)
+    run = pytestconfig.stash[RUN]
+    rig = Rig(
+        _daemonset_running,
+        _daemonset_scope,
+        _daemonset_nodes,
+        _daemonset_daemonsets,
+        _daemonset_namespace,
+        run.resource(),
+        run.under_test(),
+    )
     rig.workers(1)  # on a cluster without any node, most rows would hold without proving anything
     yield rig
     rig.close()

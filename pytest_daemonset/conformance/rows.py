@@ -174,6 +174,12 @@ _ALL = (
     Row("API-07", "there is no scale of a set", "S", "P2"),
     Row("API-08", "a long name works", "L", "P2"),
     Row("ROB-01", "what one burst leaves over follows without help", "L", "P2"),
+    Row("KRU-01", "a partition keeps so many nodes at the old revision, and lowered, the rollout goes on", "SL", "P1"),
+    Row("KRU-02", "a pause stops rolling replacement, and nothing else", "S", "P1"),
+    Row("KRU-03", "an update selector restricts the rollout to nodes of these labels", "SL", "P1"),
+    Row("KRU-06", "partitioned scaling limits the first creation to the nodes that are not held back", "S", "P2"),
+    Row("KRU-07", "burst replicas cap the creations of a sync", "S", "P2"),
+    Row("KRU-08", "the status names the current revision", "SL", "P2"),
     Row("ROB-13", "the controller writes to nothing but what is its own", "S", "P1"),
 )
 

@@ -53,10 +53,17 @@ class SetUnderTest:
 
     # Asked of it
 
-    def eventually(self, goal: Property, *, settle: float = 0) -> None:
-        """Wait for a goal; see `DaemonSet.eventually`."""
+    def eventually(self, goal: Property, *, settle: float = 0, after: float = 0) -> None:
+        """Wait for a goal; see `DaemonSet.eventually`.
+
+        Args:
+            goal: what shall hold.
+            settle: seconds that it must then go on holding.
+            after: seconds that the controller itself may let pass first; the time-out is so much longer.
+        """
         __tracebackhide__ = True
-        self.daemonset.eventually(goal, settle=settle).wait()
+        within = self._rig.daemonsets.observations[self.namespace].constants.within(len(self._rig.nodes)) + after
+        self.daemonset.eventually(goal, settle=settle, within=within if after else None).wait()
 
     def stays(self, goal: Property, *, for_: float) -> None:
         """Hold a goal for some seconds; see `DaemonSet.stays`."""
@@ -104,7 +111,22 @@ class SetUnderTest:
 
     def update(self, change: Change) -> None:
         """Change its object; see `DaemonSet.update`."""
-        self.daemonset.update(change).wait()
+        self.updated(change)
+
+    def updated(self, change: Change) -> Object:
+        """Change its object, as a DaemonSet whatever its kind; returns it as it is stored then."""
+        shape = self._rig.shape
+        if not callable(change):
+            return shape.standard(self.daemonset.update(shape.own(change)).wait())
+
+        def own(stored: Object) -> None:
+            standard = shape.standard(stored)
+            change(standard)
+            changed = shape.own(standard)
+            stored.clear()
+            stored.update(changed)
+
+        return shape.standard(self.daemonset.update(own).wait())
 
     def delete(self, propagation: str = "Background") -> None:
         """Delete it."""
@@ -127,7 +149,7 @@ class SetUnderTest:
 
     def get(self) -> Object:
         """Its object."""
-        return self.daemonset.get().wait()
+        return self._rig.shape.standard(self.daemonset.get().wait())
 
     def pods(self) -> list[Object]:
         """The pods that it owns now."""

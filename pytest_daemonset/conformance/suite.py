@@ -23,6 +23,7 @@ from pytest_daemonset.report.page import page
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+PROFILE = pytest.StashKey[Profile]()
 _ROW = re.compile(r"test_([A-Z]+)_(\d+)(?:_|$)")
 
 
@@ -36,19 +37,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of a run; two of them may leave rows out."""
     parser.addoption("--rows", default="", help="the rows to check, separated by commas; a prefix will do")
     parser.addoption("--level", default="all", choices=LEVELS, help="core: only what every controller has to keep")
-    parser.addoption("--profile", default="", help="what is known of the controller: a shipped profile, or a TOML file")
     parser.addoption("--report", default="", help="a folder for the report")
 
 
+@pytest.hookimpl(trylast=True)  # the plugin reads the name of the profile first
 def pytest_configure(config: pytest.Config) -> None:
     """Register this run's book-keeping."""
     try:
         rows = chosen(config.getoption("--rows"), config.getoption("--level"))
-        name = config.getoption("--profile")
+        name = config.stash[RUN].profile
         profile = Profile.load(name) if name else Profile("none")
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
     folder = config.getoption("--report")
+    config.stash[PROFILE] = profile
     config.pluginmanager.register(
         Completeness(rows, profile, Path(folder) if folder else None), "daemonset-completeness"
     )

@@ -64,7 +64,7 @@ def _refused(rig: Rig, change: Any) -> None:
     __tracebackhide__ = True
     manifest = daemonset()
     change(manifest)
-    status, answer = rig.ask("POST", rig.sets.path(rig.namespace), manifest, query={"dryRun": "All"})
+    status, answer = rig.ask("POST", rig.sets.path(rig.namespace), rig.own(manifest), query={"dryRun": "All"})
     rig.expect(status in (400, 422), f"a set that should be refused was answered with {status}: {answer}")
 
 
@@ -96,7 +96,7 @@ def test_API_02_the_selector_cannot_change(rig: Rig) -> None:
     changed = copy.deepcopy(made)
     del changed["metadata"]["resourceVersion"]
     changed["spec"]["selector"] = {"matchLabels": {"tier": "node"}}
-    status, _ = rig.ask("PUT", rig.sets.path(rig.namespace, "agent"), changed)
+    status, _ = rig.ask("PUT", rig.sets.path(rig.namespace, "agent"), rig.own(changed))
     rig.expect(status in (400, 422), f"a changed selector was answered with {status}")
 
 
@@ -148,7 +148,7 @@ def test_API_06_every_verb_works_on_sets(rig: Rig) -> None:
     agent = rig.apply(manifest, guard=())
     agent.eventually(counters())
     path = rig.sets.path(rig.namespace, agent.name)
-    agent.daemonset.update(lambda stored: stored["spec"].update(revisionHistoryLimit=4)).wait()
+    agent.update(lambda stored: stored["spec"].update(revisionHistoryLimit=4))
     agent.update({"spec": {"minReadySeconds": 3}})
     status, read = rig.ask("GET", f"{path}/status")
     rig.expect(status == 200, f"the status was answered with {status}")

@@ -63,7 +63,7 @@ def test_STAT_06_when_nothing_changes_the_status_is_not_written(rig: Rig) -> Non
     for _ in range(3):
         agent.wake()
     other.barrier()
-    agent.stays(one_pod_per_node, for_=QUIET)
+    agent.stays(one_pod_per_node, for_=rig.rest(QUIET))
     rig.expect_no_writes(rig.writes.about(agent.namespace, agent.name, mark), "nothing had changed")
 
 

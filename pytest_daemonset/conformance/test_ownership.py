@@ -77,7 +77,7 @@ def test_OWN_05_ownership_is_decided_by_uid_not_by_name(rig: Rig) -> None:
     node = rig.workers(1)[0].name
     rig.nodes.behave({"case": "imposter"}, namespace=rig.namespace, hold_termination=True).wait()
     uid = "00000000-0000-4000-8000-000000000000"
-    late = {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "agent", "uid": uid}}
+    late = {"apiVersion": rig.sets.api_version, "kind": rig.sets.kind, "metadata": {"name": "agent", "uid": uid}}
     rig.plant(pod("imposter", labels={**AGENT, "case": "imposter"}, bound_to=node, owner=late))
     agent = rig.apply(daemonset(strategy="OnDelete"))
     agent.barrier()

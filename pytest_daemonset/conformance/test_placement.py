@@ -151,6 +151,11 @@ def test_PLACE_09_every_pod_names_its_node_from_its_first_moment(rig: Rig) -> No
         rig.expect(bool(made), f"{name}: no pod was made")
         adrift = [pod["metadata"]["name"] for pod in made if Pod(pod).target is None]
         rig.expect(not adrift, f"{name}: pods that name no node in their first moment: {', '.join(adrift)}")
+        how = rig.under_test.placement
+        wrong = [pod["metadata"]["name"] for pod in made if how != "either" and Pod(pod).bound != (how == "bind")]
+        rig.expect(
+            not wrong, f"{name}: the profile says {how}, and in their first moment these are not: {', '.join(wrong)}"
+        )
         agent.eventually(one_pod_per_node)
 
 
@@ -184,7 +189,7 @@ def test_PLACE_11_a_pod_is_its_template_and_no_more(rig: Rig) -> None:
     made = agent.made()
     rig.expect(bool(made), "no pod was made")
     for pod in made:
-        differences = _differences(model, pod)
+        differences = _differences(model, pod, rig.shape.revision_label)
         rig.expect(not differences, f"pod {pod['metadata']['name']} is not its template: {'; '.join(differences)}")
 
 
@@ -192,7 +197,7 @@ def _named(metadata: Object) -> Object:
     return {**metadata, "name": "model"}
 
 
-def _differences(model: Object, pod: Object) -> list[str]:
+def _differences(model: Object, pod: Object, revision_label: str) -> list[str]:
     """In which fields a pod is neither what its template makes of it nor what a controller may add."""
     found = []
     said, wanted = pod["metadata"], model["metadata"]
@@ -201,7 +206,7 @@ def _differences(model: Object, pod: Object) -> list[str]:
         if labels.pop(key, None) != value:
             found.append(f"label {key}={value} is missing")
     # The revision's hash is in the contract; the generation label is an old habit of the built-in controller.
-    if more := set(labels) - {"controller-revision-hash", "pod-template-generation"}:
+    if more := set(labels) - {revision_label, "pod-template-generation"}:
         found.append(f"labels that the template lacks: {', '.join(sorted(more))}")
     found += [
         f"{field} are {said.get(field)} instead of {wanted.get(field)}"

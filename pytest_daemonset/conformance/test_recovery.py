@@ -115,11 +115,18 @@ def test_FAIL_05_repeated_failure_on_a_node_is_throttled(rig: Rig) -> None:
     node = exactly(rig, 1)[0]
     _failing(rig, node.name)
     agent = rig.apply(daemonset())
-    agent.eventually(_failures(node.name, 4))
+    known = rig.timings
+    agent.eventually(_failures(node.name, 4), after=4 * known.back_off)
     at = [entry.at for entry in _deletions(rig, agent, node.name)][:3]
     gaps = [later - earlier for earlier, later in pairwise(at)]
-    rig.expect(len(gaps) == 2 and gaps[0] >= 0.5, f"failed pods were deleted {gaps} s apart, expected about 1 and 2 s")
-    rig.expect(gaps[1] >= 1.3 * gaps[0], f"failed pods were deleted {gaps} s apart: the wait does not grow")
+    least = [0.5 * known.back_off, 0.5 * min(known.back_off * known.back_off_growth, known.back_off_cap)]
+    rig.expect(
+        len(gaps) == 2 and all(gap >= wanted for gap, wanted in zip(gaps, least, strict=True)),
+        f"failed pods were deleted {gaps} s apart; the first wait should be about {known.back_off:g} s, the next one longer",
+    )
+    grows = gaps[1] >= known.back_off_growth * gaps[0] or gaps[0] >= 0.5 * known.back_off_cap
+    rig.expect(grows, f"failed pods were deleted {gaps} s apart: the wait does not grow")
+    rig.expect(max(gaps) <= known.back_off_cap + 10, f"failed pods were deleted {gaps} s apart: that is above the cap")
 
 
 @pytest.mark.daemonset_requires("behave", "audit")
@@ -132,7 +139,7 @@ def test_FAIL_06_the_back_off_is_per_node_and_a_spec_change_ends_it(rig: Rig) ->
     first, second = exactly(rig, 2)
     _failing(rig, first.name)
     agent = rig.apply(daemonset())
-    agent.eventually(_failures(first.name, 3))
+    agent.eventually(_failures(first.name, 3), after=4 * rig.timings.back_off)
     waiting = _corpses(agent, first.name)[-1]
     victim = agent.pod_on(second)
     rig.nodes.fail(victim).wait()
@@ -140,13 +147,14 @@ def test_FAIL_06_the_back_off_is_per_node_and_a_spec_change_ends_it(rig: Rig) ->
     there = waiting in {one["metadata"]["uid"] for one in agent.pods()}
     rig.expect(there, f"{second} waited until the back-off of {first} was over")
     rig.nodes[first.name].behave(AGENT, namespace=rig.namespace, reject=None).wait()
-    changed = agent.daemonset.update({"spec": {"revisionHistoryLimit": 7}}).wait()
+    changed = agent.updated(rig.nudge(7))
     agent.eventually(another_pod_on(first.name, waiting))
     last = _deletions(rig, agent, first.name)[-1].at
-    spec = [e.at for e in rig.writes.audit.entries(resource="daemonsets", name=agent.name, verbs=("patch",)) if e.at]
+    spec = [e.at for e in rig.writes.audit.entries(resource=rig.sets.plural, name=agent.name, verbs=("patch",)) if e.at]
     waited = last - spec[-1]
     rig.expect(
-        waited < 1.5, f"after generation {changed['metadata']['generation']} the failed pod stayed {waited:.1f} s more"
+        waited < 1.5 * max(1.0, rig.timings.back_off),
+        f"after generation {changed['metadata']['generation']} the failed pod stayed {waited:.1f} s",
     )
 
 

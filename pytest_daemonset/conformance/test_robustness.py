@@ -70,12 +70,13 @@ def test_ROB_09_at_rest_the_controller_writes_nothing(rig: Rig) -> None:
     """When nothing is to be done, then the controller writes nothing.
 
     Source: unit TestExpectationsOnRecreate (its queue goes quiet). Catches: a loop that wakes itself. Trap: a rest has to
-    be watched for as long as it takes; nothing in it is measured.
+    be watched for as long as it takes, longer than the profile's resync period; nothing in it is measured.
     """
     agent = rig.apply(daemonset())
     at_rest = one_pod_per_node & ready & status_matches
     agent.eventually(at_rest, settle=0.5)
     mark = rig.writes.mark()
-    agent.stays(at_rest, for_=REST)
+    rest = rig.rest(REST)
+    agent.stays(at_rest, for_=rest)
     written = rig.writes.about(agent.namespace, agent.name, mark)
-    rig.expect_no_writes(written, f"nothing was to be done for {REST:g} s")
+    rig.expect_no_writes(written, f"nothing was to be done for {rest:g} s")

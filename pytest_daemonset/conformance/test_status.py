@@ -93,12 +93,12 @@ def test_STAT_05_the_observed_generation_never_lies(rig: Rig) -> None:
     chosen.label({"example.com/zone": "a"}).wait()
     agent = rig.apply(daemonset(strategy="OnDelete", nodeSelector={"example.com/zone": "a"}))
     agent.eventually(one_pod_per_node & counters())
-    widened = agent.daemonset.update({"spec": {"template": {"spec": {"nodeSelector": None}}}}).wait()
+    widened = agent.updated({"spec": {"template": {"spec": {"nodeSelector": None}}}})
     agent.eventually(one_pod_per_node & counters())
     early = _observed_before_made(agent, widened["metadata"]["generation"])
     rig.expect(not early, f"the new generation was reported as observed before pods were made for {', '.join(early)}")
     for limit in (11, 12, 13):
-        agent.update({"spec": {"revisionHistoryLimit": limit}})
+        agent.update(rig.nudge(limit))
     agent.eventually(counters())
     agent.throughout(observed_generation_sane)
 

@@ -134,7 +134,7 @@ def test_TAINT_11_what_is_added_to_pods_is_in_no_template_and_no_revision(rig: R
     rig.expect(stored == template, f"the stored template became {stored}")
     mine = [one for one in rig.objects(CONTROLLER_REVISIONS) if one["metadata"]["name"].startswith(f"{agent.name}-")]
     for one in mine:
-        kept = (((one.get("data") or {}).get("spec") or {}).get("template") or {}).get("spec", {}).get("tolerations")
+        kept = rig.shape.template_of(one.get("data") or {}).get("spec", {}).get("tolerations")
         rig.expect(kept in (None, own), f"revision {one['metadata']['name']} has tolerations {kept} instead of {own}")
     rig.expect(len(mine) <= 1, f"one template made {len(mine)} revisions")
     rig.expect(agent.uids() == before, "pods were replaced although nothing had changed")

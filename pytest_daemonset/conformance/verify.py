@@ -35,7 +35,8 @@ def verify(options: argparse.Namespace) -> int:
         UsageError: an option that asks for what there is not.
     """
     rows = chosen(options.rows, options.level)
-    profile = Profile.load(options.profile) if options.profile else None
+    if options.profile:
+        Profile.load(options.profile)
     if options.list:
         for row in ROWS.values():
             if row.id in rows:
@@ -53,10 +54,9 @@ def verify(options: argparse.Namespace) -> int:
         "pytest_daemonset.conformance.rig_fixtures",
         f"--rows={options.rows or ''}",
         f"--level={options.level}",
-        f"--profile={options.profile}",
+        f"--daemonset-profile={options.profile}",
+        f"--daemonset-kind={options.kind}",
     ]
-    kind = options.kind or (profile.resource if profile else "daemonsets.v1.apps")
-    words.append(f"--daemonset-kind={kind}")
     words += [f"--daemonset-cluster={options.cluster}", f"--daemonset-nodes={options.nodes}"]
     words += [
         f"--daemonset-controller={options.controller}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_daemonset.contract.shape import NUDGE, nested, value_at
 from pytest_daemonset.errors import Inconclusive
 from pytest_daemonset.kube.audit import WRITES
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 UNCOUNTED: Final = frozenset({"events", "leases"})
 """What a controller may write at any time: its log, and the proof that it leads."""
 
-NUDGED: Final = "revisionHistoryLimit"
-
 
 class WriteLog:
     """The writes of one identity, such as the controller's.
@@ -25,12 +24,14 @@ class WriteLog:
         audit: the cluster's log.
         user: who the controller is.
         sets: the plural of the kind under test.
+        nudge: the field of its spec that a barrier changes.
     """
 
-    def __init__(self, audit: AuditLog | None, user: str, sets: str = "daemonsets") -> None:
+    def __init__(self, audit: AuditLog | None, user: str, sets: str = "daemonsets", nudge: str = NUDGE) -> None:
         self._audit = audit
         self.user = user
         self._sets = sets
+        self._nudge = nudge
 
     @property
     def audit(self) -> AuditLog:
@@ -84,7 +85,7 @@ class WriteLog:
             for entry in self.audit.entries(
                 resource=self._sets, namespace=namespace, name=name, verbs=("patch",), since=since
             )
-            if entry.user != self.user and list(_body(entry).get("spec", ())) == [NUDGED]
+            if entry.user != self.user and _is_nudge(_body(entry), self._nudge)
         ]
         first = min(nudges, default=None)
         return [
@@ -99,6 +100,11 @@ def _made_by(entry: Entry, name: str) -> bool:
         return True
     # A refused create has no name yet.
     return str(_body(entry).get("metadata", {}).get("generateName", "")).startswith(f"{name}-")
+
+
+def _is_nudge(patch: Mapping[str, Any], field: str) -> bool:
+    value = value_at(patch, field)
+    return value is not None and patch.get("spec") == nested(field, value)["spec"]
 
 
 def _body(entry: Entry) -> Mapping[str, Any]:

@@ -19,6 +19,7 @@ from pytest_daemonset.contract.placement import one_pod_per_node, pod_on
 from pytest_daemonset.contract.properties import Goal, Invariant, Property, Reaction
 from pytest_daemonset.contract.reactions import no_pod_for_an_ineligible_node
 from pytest_daemonset.contract.rollout import ready, rolled_out
+from pytest_daemonset.contract.shape import Shape
 from pytest_daemonset.contract.state import ALL, Change, State, Subject
 from pytest_daemonset.contract.status import observed_generation_sane, status_consistent, status_matches
 from pytest_daemonset.contract.tolerations import expected_tolerations
@@ -40,6 +41,7 @@ __all__ = [
     "Property",
     "Reaction",
     "Reason",
+    "Shape",
     "State",
     "Subject",
     "Verdict",

@@ -9,7 +9,7 @@ from pytest_daemonset.contract.events import DAEMONSET, NODE, POD, REVISION, Eve
 from pytest_daemonset.contract.judging import Finding, FindingsJudgement, LatchedJudgement
 from pytest_daemonset.contract.properties import Reaction
 from pytest_daemonset.contract.verdicts import BROKEN, Reason
-from pytest_daemonset.contract.views import DaemonSet, Pod, Revision
+from pytest_daemonset.contract.views import DaemonSet, Pod
 from pytest_daemonset.contract.wording import describe, listed, names
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class _LabelledJudgement(FindingsJudgement):
 class MadeAsItsRevisionSays(Reaction):
     """A pod agrees, when it is made, with the template of the revision that it names (REV-03).
 
-    Labels, annotations and images are compared, with the revision whose stored data has ``spec.template``.
+    Labels, annotations and images are compared, with the revision whose stored data has a template where the set has its own.
     """
 
     name = "made_as_its_revision_says"
@@ -87,18 +87,14 @@ class _AgreementJudgement(LatchedJudgement):
         self.judged += 1
         mine = [one for one in self.state.revisions.values() if one.owner == self.state.subject.uid]
         revision = next((one for one in mine if one.hash == pod.revision and one.hash is not None), None)
-        template = _template(revision) if revision is not None else None
-        if revision is None or template is None:
+        template = revision.template if revision is not None else None
+        if revision is None or not template:
             return
         self.relevant += 1
         faults = _differences(template, pod.object)
         if faults:
             text = f"{describe(pod)} is not as its revision {revision.name} says: {'; '.join(faults)}"
             yield Reason(text, pod.target, (pod.name,), event.at)
-
-
-def _template(revision: Revision) -> Mapping[str, Any] | None:
-    return ((revision.object.get("data") or {}).get("spec") or {}).get("template")
 
 
 def _differences(template: Mapping[str, Any], pod: Mapping[str, Any]) -> list[str]:

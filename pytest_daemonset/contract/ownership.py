@@ -50,8 +50,8 @@ class _OwnedJudgement(FindingsJudgement):
             return None
         self.relevant += 1
         expected = {
-            "apiVersion": subject.api_version,
-            "kind": subject.kind,
+            "apiVersion": subject.shape.owner_api_version or subject.api_version,
+            "kind": subject.shape.owner_kind or subject.kind,
             "name": subject.name,
             "uid": subject.uid,
             "controller": True,

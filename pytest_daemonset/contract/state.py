@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from pytest_daemonset.contract.eligibility import Decision, may_start, may_stay
 from pytest_daemonset.contract.events import DAEMONSET, DELETED, NODE, POD, REVISION, Event
+from pytest_daemonset.contract.shape import PLAIN, Shape
 from pytest_daemonset.contract.views import DaemonSet, Node, Pod, Revision
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Subject:
         namespace: where it and its pods live.
         name: its name.
         uid: its UID.
+        shape: where the fields of its kind stand.
     """
 
     api_version: str
@@ -47,6 +49,7 @@ class Subject:
     namespace: str
     name: str
     uid: str
+    shape: Shape = PLAIN
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Subject:
@@ -198,7 +201,7 @@ class State:
         before = self.pods.pop(metadata["uid"], None)
         after = None
         if event.type != DELETED:
-            after = self.pods[metadata["uid"]] = Pod(event.object)
+            after = self.pods[metadata["uid"]] = Pod(event.object, self.subject.shape.revision_label)
         mine_before = before if before is not None and before.owner == self.subject.uid else None
         mine = after if after is not None and after.owner == self.subject.uid else None
         touched = []
@@ -229,7 +232,7 @@ class State:
         if event.type == DELETED:
             self.daemonset = None
             return Change(ALL if before else _NONE, before, None)
-        after = self.daemonset = DaemonSet(event.object)
+        after = self.daemonset = DaemonSet(event.object, self.subject.shape)
         if self.template != after.template:
             self.template = after.template
             for name in self.nodes:
@@ -245,7 +248,7 @@ class State:
         before = self.revisions.pop(metadata["uid"], None)
         after = None
         if event.type != DELETED:
-            after = self.revisions[metadata["uid"]] = Revision(event.object)
+            after = self.revisions[metadata["uid"]] = Revision(event.object, self.subject.shape)
         mine = [revision for revision in self.revisions.values() if revision.owner == self.subject.uid]
         hash_before = self.current_revision.hash if self.current_revision else None
         self.current_revision = max(mine, key=lambda revision: revision.number, default=None)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_daemonset.contract.shape import PLAIN, REVISION_LABEL, Shape
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 TERMINAL_PHASES: Final = frozenset(("Failed", "Succeeded"))
-REVISION_LABEL: Final = "controller-revision-hash"
 NODE_NAME_FIELD: Final = "metadata.name"
 KEEPS_PODS_AWAY: Final = frozenset(("NoSchedule", "NoExecute"))
 
@@ -123,7 +124,7 @@ class Pod:
         "uid",
     )
 
-    def __init__(self, stored: Mapping[str, Any]) -> None:
+    def __init__(self, stored: Mapping[str, Any], revision_label: str = REVISION_LABEL) -> None:
         metadata = stored["metadata"]
         self.object = stored
         self.name: str = metadata["name"]
@@ -137,7 +138,7 @@ class Pod:
         ready = _condition(stored, "Ready")
         self.ready = ready.get("status") == "True"
         self.ready_since = parse_time(ready.get("lastTransitionTime")) if self.ready else None
-        self.revision: str | None = (metadata.get("labels") or {}).get(REVISION_LABEL)
+        self.revision: str | None = (metadata.get("labels") or {}).get(revision_label)
         self.signature = (
             self.owner,
             self.target,
@@ -190,7 +191,7 @@ class DaemonSet:
 
     __slots__ = ("generation", "has_status", "name", "object", "rules", "spec", "status", "template", "uid")
 
-    def __init__(self, stored: Mapping[str, Any]) -> None:
+    def __init__(self, stored: Mapping[str, Any], shape: Shape = PLAIN) -> None:
         metadata = stored["metadata"]
         self.object = stored
         self.name: str = metadata["name"]
@@ -199,7 +200,7 @@ class DaemonSet:
         self.spec: Mapping[str, Any] = stored.get("spec") or {}
         self.status: Mapping[str, Any] = stored.get("status") or {}
         self.has_status = bool(self.status)
-        self.template: Mapping[str, Any] = self.spec.get("template") or {}
+        self.template = shape.template_of(stored)
         self.rules = (self.spec.get("updateStrategy"), self.spec.get("minReadySeconds"))
 
     def counter(self, field: str) -> int:
@@ -241,18 +242,20 @@ class Revision:
         owner: the UID that its controller reference names, or None.
         number: its `revision`.
         hash: what its pods carry in their revision label.
+        template: the pod template that it records; empty if its data have none.
     """
 
-    __slots__ = ("hash", "name", "number", "object", "owner", "uid")
+    __slots__ = ("hash", "name", "number", "object", "owner", "template", "uid")
 
-    def __init__(self, stored: Mapping[str, Any]) -> None:
+    def __init__(self, stored: Mapping[str, Any], shape: Shape = PLAIN) -> None:
         metadata = stored["metadata"]
         self.object = stored
         self.name: str = metadata["name"]
         self.uid: str = metadata["uid"]
         self.owner = controller_of(stored)
         self.number = int(stored.get("revision") or 0)
-        self.hash: str | None = (metadata.get("labels") or {}).get(REVISION_LABEL)
+        self.template = shape.template_of(stored.get("data") or {})
+        self.hash: str | None = (metadata.get("labels") or {}).get(shape.revision_label)
 
     def references(self, uid: str) -> bool:
         """Whether any of its owner references names this UID, as controller or not."""

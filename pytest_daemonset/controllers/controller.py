@@ -11,7 +11,7 @@ from pytest_daemonset.errors import ClusterError, DaemonSetTestError, UsageError
 from pytest_daemonset.processes import JsonLine, LogLine, Process
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
     from pytest_daemonset.controllers.config import ControllerConfig
@@ -29,10 +29,18 @@ class Controller:
         kubeconfig: its own way into the cluster.
         log: where its output goes.
         inside: it runs inside the cluster's control plane, whether we start it or not; it has no process of its own.
+        builtin_words: what ``builtin`` is told of the kind that it must serve.
     """
 
     def __init__(
-        self, config: ControllerConfig, *, keeper: Keeper, kubeconfig: Path, log: Path, inside: bool = False
+        self,
+        config: ControllerConfig,
+        *,
+        keeper: Keeper,
+        kubeconfig: Path,
+        log: Path,
+        inside: bool = False,
+        builtin_words: Sequence[str] = (),
     ) -> None:
         self.config = config
         self.kubeconfig = kubeconfig
@@ -43,6 +51,7 @@ class Controller:
         self._untold: ClusterError | None = None
         self._paused = False
         self._inside = inside
+        self._builtin_words = builtin_words
 
     @property
     def running(self) -> bool:
@@ -139,7 +148,14 @@ class Controller:
         kubeconfig = str(self.kubeconfig)
         match self.config.kind:
             case "builtin":
-                return [sys.executable, "-m", "pytest_daemonset.reference", "--kubeconfig", kubeconfig]
+                return [
+                    sys.executable,
+                    "-m",
+                    "pytest_daemonset.reference",
+                    "--kubeconfig",
+                    kubeconfig,
+                    *self._builtin_words,
+                ]
             case "python":
                 return [sys.executable, "-m", "pytest_daemonset.controllers.launch", self.config.argument, kubeconfig]
             case _:

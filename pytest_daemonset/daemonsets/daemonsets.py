@@ -129,7 +129,8 @@ class DaemonSets:
             self._observations[namespace] = observation
         stored = await self._upsert(resource, document)
         metadata = stored["metadata"]
-        subject = Subject(resource.api_version, resource.kind, namespace, metadata["name"], metadata["uid"])
+        named = (resource.api_version, resource.kind, namespace, metadata["name"], metadata["uid"])
+        subject = Subject(*named, shape=self._kind.shape)
         return DaemonSet(
             resource, Watched(self._observations[namespace], subject, self._scope), self._client, self._scope
         )

@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from pytest_daemonset.contract.shape import PLAIN, Shape, value_at
 from pytest_daemonset.errors import UsageError
 
 Object = dict[str, Any]
@@ -21,10 +22,12 @@ class Kind:
     Args:
         api_version: group and version, as in ``apps/v1``.
         kind: the kind's name, as in ``DaemonSet``.
+        shape: where its fields stand.
     """
 
     api_version: str = "apps/v1"
     kind: str = "DaemonSet"
+    shape: Shape = PLAIN
 
     def describes(self, document: Mapping[str, Any]) -> bool:
         """Whether a document is of this kind; the version may differ, the group may not."""
@@ -82,7 +85,7 @@ def read(source: Source, kind: Kind = Kind()) -> Manifest:
     if not wanted:
         raise _no_daemonset(documents, source, kind)
     for document in wanted:
-        _check(document)
+        _check(document, kind.shape)
     return Manifest(wanted, tuple(document for document in documents if document not in wanted))
 
 
@@ -100,35 +103,35 @@ def _title(content: Object, kind: Kind) -> str:
     return f"{version}{content['kind']} {content['metadata'].get('name', '')}".strip()
 
 
-def _check(document: Document) -> None:
-    _require(document, ("spec", "spec.selector", "spec.template", "spec.template.metadata", "spec.template.spec"))
-    spec = document.content["spec"]
-    labels = _typed(document, "spec.template.metadata.labels", Mapping)
-    _typed(document, "spec.selector.matchLabels", Mapping)
-    expressions = _typed(document, "spec.selector.matchExpressions", list)
+def _check(document: Document, shape: Shape) -> None:
+    at_template, at_selector = shape.template, shape.selector
+    _require(document, ("spec", at_selector, at_template, f"{at_template}.metadata", f"{at_template}.spec"))
+    labels = _typed(document, f"{at_template}.metadata.labels", Mapping)
+    _typed(document, f"{at_selector}.matchLabels", Mapping)
+    expressions = _typed(document, f"{at_selector}.matchExpressions", list)
     for index, requirement in enumerate(expressions):
         if not isinstance(requirement, Mapping):
-            path = f"spec.selector.matchExpressions.{index}"
+            path = f"{at_selector}.matchExpressions.{index}"
             raise document.complain(path, f"must be a mapping of key, operator and values, found {requirement!r}")
-    selector = spec["selector"]
+    selector = value_at(document.content, at_selector)
     if not selector.get("matchLabels") and not selector.get("matchExpressions"):
-        raise document.complain("spec.selector", "is empty: an empty selector would match every pod of the namespace")
+        raise document.complain(at_selector, "is empty: an empty selector would match every pod of the namespace")
     for key, value in (selector.get("matchLabels") or {}).items():
         if labels.get(key) != value:
             raise document.complain(
-                f"spec.selector.matchLabels.{key}",
-                f"the selector wants {key}={value}, but spec.template.metadata.labels has "
+                f"{at_selector}.matchLabels.{key}",
+                f"the selector wants {key}={value}, but {at_template}.metadata.labels has "
                 + (f"{key}={labels[key]}" if key in labels else f"no {key} (it has {_pairs(labels)})"),
             )
     for index, requirement in enumerate(expressions):
         if not _satisfies(labels, requirement):
             raise document.complain(
-                f"spec.selector.matchExpressions.{index}",
+                f"{at_selector}.matchExpressions.{index}",
                 f"the selector wants {requirement.get('key')} {requirement.get('operator')} {requirement.get('values') or ''}".rstrip()
-                + f", but spec.template.metadata.labels has {_pairs(labels)}",
+                + f", but {at_template}.metadata.labels has {_pairs(labels)}",
             )
-    if not spec["template"]["spec"].get("containers"):
-        raise document.complain("spec.template.spec.containers", "is missing: a pod needs at least one container")
+    if not value_at(document.content, f"{at_template}.spec.containers"):
+        raise document.complain(f"{at_template}.spec.containers", "is missing: a pod needs at least one container")
 
 
 def _satisfies(labels: Mapping[str, str], requirement: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ Method M2 of the contract, in three steps, each waited for by its event and not 
    controller makes the sentinel's pod. A controller sees nodes in order, so it has seen every earlier change of a node.
 2. A sentinel on the pod stream: the sentinel's pod is removed, and the controller makes another one. So it has seen
    every earlier change of a pod.
-3. The proof for the set itself: a harmless field of its spec is changed (``revisionHistoryLimit``), and its
+3. The proof for the set itself: a harmless field of its spec is changed (``revisionHistoryLimit``, if its `Shape` names no other), and its
    ``status.observedGeneration`` follows. So it has synced the set, with all of that seen. Alone, this step was wrong in
    4 of 150 tries on a busy node stream.
 """
@@ -17,6 +17,7 @@ import secrets
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_daemonset.contract.events import DAEMONSET, NODE, POD
+from pytest_daemonset.contract.shape import nested, value_at
 from pytest_daemonset.errors import Inconclusive
 from pytest_daemonset.kube.errors import ApiError
 from pytest_daemonset.kube.resources import NODES, PODS
@@ -130,16 +131,23 @@ class Barrier:
         resource = self._observation.reflectors[DAEMONSET].resource
         try:
             before = await client.get(resource, subject.name, subject.namespace)
-            limit = int(before["spec"].get("revisionHistoryLimit", 10))
+            field = subject.shape.nudge
+            found = value_at(before, field)
+            limit = 10 if found is None else int(found)
             # Up and down again, and never below the author's own limit: a lower one would remove revisions.
             if self._raised_from is not None and limit == self._raised_from + 1:
                 changed, self._raised_from = self._raised_from, None
             else:
                 changed, self._raised_from = limit + 1, limit
-            patch = {"metadata": {"uid": subject.uid}, "spec": {"revisionHistoryLimit": changed}}
+            patch = {"metadata": {"uid": subject.uid}, **nested(field, changed)}
             generation = (await client.patch(resource, subject.name, patch, subject.namespace))["metadata"][
                 "generation"
             ]
+            if generation == before["metadata"]["generation"]:
+                raise Inconclusive(
+                    f"{subject}: no barrier: its generation did not rise when {field} became {changed}; a kind without that field "
+                    "names another harmless integer field as kind.nudge in its profile"
+                )
         except ApiError as error:
             if error.status not in (404, 409):
                 raise
@@ -180,7 +188,7 @@ def _owner(object_: Mapping[str, Any]) -> str | None:
 
 def _sentinel(subject: Subject, name: str, key: str) -> dict[str, Any]:
     labels = {LABEL: name}
-    return {
+    standard = {
         "apiVersion": subject.api_version,
         "kind": subject.kind,
         "metadata": {"name": name, "namespace": subject.namespace, "labels": labels},
@@ -197,3 +205,4 @@ def _sentinel(subject: Subject, name: str, key: str) -> dict[str, Any]:
             },
         },
     }
+    return subject.shape.own(standard)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,15 @@ class Constants:
     bookmark: float = 0.1
     fence: float = 30.0
     barrier: float = 30.0
+
+    def patient(self, factor: float) -> Constants:
+        """The same for a controller that takes so many times as long; never shorter."""
+        return replace(
+            self,
+            base=self.base * factor,
+            per_node=self.per_node * factor,
+            barrier=self.barrier * factor,
+        )
 
     def within(self, nodes: int) -> float:
         """The default of ``within``, in seconds, for a cluster of so many nodes."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_daemonset.reference import ownership, placement, pods, revisions, rollout, status
+from pytest_daemonset.reference import extensions, ownership, placement, pods, revisions, rollout, status
 from pytest_daemonset.reference.eligibility import Decision, Eligibility
 from pytest_daemonset.reference.placement import Plan, Pods, Rules
 from pytest_daemonset.reference.views import Json, NodeView, PodView
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from pytest_daemonset.reference.caches import Owners, T
 
@@ -67,13 +67,43 @@ class Decisions:
         self, daemonset: Json, decisions: Mapping[str, Decision], there: Mapping[str, Pods], rules: Rules
     ) -> Plan:
         """What the update strategy creates and deletes, once placement is at rest."""
-        if not rollout.rolls(daemonset):
+        if not rollout.rolls(daemonset) or extensions.paused(daemonset):
             return Plan()
         desired = sum(decision is Decision.START for decision in decisions.values())
         unavailable, surge = rollout.limits(daemonset, desired)
         if rules.surge:
-            return rollout.with_surge(decisions, there, rules.revision, surge, rules.available)
-        return rollout.without_surge(decisions, there, rules.revision, unavailable, rules.available)
+            return rollout.with_surge(decisions, there, rules.revision, surge, rules.available, rules.admitted)
+        return rollout.without_surge(decisions, there, rules.revision, unavailable, rules.available, rules.admitted)
+
+    def admitted(
+        self,
+        daemonset: Json,
+        decisions: Mapping[str, Decision],
+        there: Mapping[str, Pods],
+        nodes: Mapping[str, NodeView],
+        revision: str,
+    ) -> Collection[str] | None:
+        """The nodes that a rollout may reach; None for all."""
+        if not extensions.restricts(daemonset):
+            return None
+        return extensions.admitted(daemonset, there, nodes, lambda node: decisions[node] is Decision.START, revision)
+
+    def to_create(
+        self,
+        daemonset: Json,
+        decisions: Mapping[str, Decision],
+        there: Mapping[str, Pods],
+        rules: Rules,
+        wanted: list[str],
+    ) -> list[str]:
+        """Of the nodes that lack a pod, those that get one now."""
+        desired = [node for node, decision in decisions.items() if decision is Decision.START]
+        served = sum(any(pod.revision == rules.revision for pod in there.get(node, ())) for node in desired)
+        return extensions.held_back(daemonset, len(desired), served, wanted)
+
+    def burst(self, daemonset: Json, decisions: Mapping[str, Decision]) -> int:
+        """How many creations, and how many deletions, one sync may start."""
+        return extensions.burst(daemonset, sum(decision is Decision.START for decision in decisions.values()))
 
     def pod_for(self, daemonset: Json, node: str, revision: str, tolerations: Sequence[Json]) -> dict[str, Any]:
         """The pod for one node."""

@@ -9,7 +9,7 @@ from pytest_daemonset.reference.eligibility import Decision
 from pytest_daemonset.reference.views import PodView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 Pods = list[PodView]
 
@@ -43,6 +43,7 @@ class Rules:
         available: whether a pod has been Ready long enough.
         failure_wait: seconds until a failed pod on a node may be removed; 0 for now.
         creation_wait: seconds until a node may be given a pod; 0 for now.
+        admitted: the nodes that a rollout may reach; None for all.
     """
 
     surge: bool
@@ -50,6 +51,7 @@ class Rules:
     available: Callable[[PodView], bool]
     failure_wait: Callable[[str], float]
     creation_wait: Callable[[str], float]
+    admitted: Collection[str] | None = None
 
 
 def by_node(pods: Iterable[PodView]) -> dict[str, Pods]:

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_daemonset.reference.broken import BROKEN, controller_class
-from pytest_daemonset.reference.client import Client
+from pytest_daemonset.reference.client import ApiError, Client
 from pytest_daemonset.reference.election import Election, LeadershipLostError, Terms
+from pytest_daemonset.reference.kinds import Kind, KindClient
 from pytest_daemonset.reference.kubeconfig import Access, KubeconfigError
 
 if TYPE_CHECKING:
@@ -54,12 +55,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KubeconfigError, OSError) as error:
         print(f"{options.kubeconfig}: cannot be used as a kubeconfig: {error}", file=sys.stderr)
         return 2
+    kind = Kind(options.kind, options.template, options.selector, options.revision_label, options.status_hash)
     try:
         terms = _terms(options) if options.leader_elect else None
     except ValueError as error:
         _parser().error(str(error))
     try:
-        asyncio.run(_serve(access, options.broken, terms))
+        asyncio.run(_serve(access, options.broken, terms, kind))
+    except ApiError as error:
+        print(f"--kind {kind.resource}: {error}", file=sys.stderr)
+        return 2
     except LeadershipLostError as error:
         log.error("leader election lost: %s", error)  # noqa: TRY400 (it is no defect of ours)
         return 1
@@ -82,6 +87,22 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m pytest_daemonset.reference", description="A small, correct DaemonSet controller."
     )
     parser.add_argument("--kubeconfig", type=Path, help="how to reach the API server; its current context is used")
+    plain = Kind()
+    parser.add_argument(
+        "--kind",
+        default=plain.resource,
+        type=_resource,
+        metavar="PLURAL.VERSION.GROUP",
+        help="serve another kind of the form of a DaemonSet; it must be defined already",
+    )
+    parser.add_argument("--template", default=plain.template, metavar="PATH", help="where its pod template stands")
+    parser.add_argument("--selector", default=plain.selector, metavar="PATH", help="where its selector stands")
+    parser.add_argument(
+        "--revision-label", default=plain.revision_label, metavar="LABEL", help="what ties its pods to revisions"
+    )
+    parser.add_argument(
+        "--status-hash", default="", metavar="FIELD", help="the field of its status that names the current revision"
+    )
     parser.add_argument(
         "--broken",
         action="extend",
@@ -111,23 +132,29 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _serve(access: Access, broken: Sequence[str], terms: Terms | None) -> None:
+def _resource(text: str) -> str:
+    if text.count(".") < 2:
+        raise argparse.ArgumentTypeError(f"expected plural.version.group, found {text!r}")
+    return text
+
+
+async def _serve(access: Access, broken: Sequence[str], terms: Terms | None, kind: Kind) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     threading.Thread(target=_until_input_ends, args=(loop, stop), daemon=True).start()
     if terms is None:
-        async with Client(access) as client:
-            await _work(client, broken, stop)
+        async with _client(access, kind) as client:
+            await _work(client, broken, stop, kind)
         return
     async with Client(access, connections=2, timeout=terms.renew_deadline) as apart:
         election = Election(apart, terms)
         if not await _until(stop, election.acquire(), election.entered):
             return
-        async with Client(access, fence=election.check) as client:
+        async with _client(access, kind, fence=election.check) as client:
             holding = asyncio.ensure_future(election.hold())
-            working = asyncio.ensure_future(_work(client, broken, stop, said=True))
+            working = asyncio.ensure_future(_work(client, broken, stop, kind, said=True))
             try:
                 done, _ = await asyncio.wait([holding, working], return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
@@ -139,14 +166,21 @@ async def _serve(access: Access, broken: Sequence[str], terms: Terms | None) -> 
         await election.release()
 
 
-async def _work(client: Client, broken: Sequence[str], stop: asyncio.Event, *, said: bool = False) -> None:
+def _client(access: Access, kind: Kind, **more: Any) -> Client:
+    return Client(access, **more) if kind == Kind() else KindClient(access, kind=kind, **more)
+
+
+async def _work(client: Client, broken: Sequence[str], stop: asyncio.Event, kind: Kind, *, said: bool = False) -> None:
     """Run the controller until told to stop.
 
     Args:
         said: it has been told already that we are ready.
     """
     ready = asyncio.Event()
+    if isinstance(client, KindClient):
+        await client.look_up()
     controller = controller_class(broken)(client)
+    controller.kind = kind
     await _until(stop, controller.run(ready), None if said else ready)
 
 

@@ -9,7 +9,7 @@ from pytest_daemonset.reference.eligibility import Decision
 from pytest_daemonset.reference.placement import Plan, Pods
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from pytest_daemonset.reference.views import Json, PodView
 
@@ -47,6 +47,7 @@ def without_surge(
     revision: str,
     budget: int,
     available: Callable[[PodView], bool],
+    admitted: Collection[str] | None = None,
 ) -> Plan:
     """Delete old pods: all that are unavailable (UPD-07), and as many others as the budget leaves (UPD-04, UPD-08).
 
@@ -58,6 +59,7 @@ def without_surge(
         revision: the hash of the current revision.
         budget: maxUnavailable as a number of nodes.
         available: whether a pod has been Ready long enough.
+        admitted: the nodes that the rollout may reach; None for all. The others count for the budget all the same.
     """
     result, unavailable = Plan(), 0
     candidates: Pods = []
@@ -65,7 +67,8 @@ def without_surge(
         new, old = _halves(pods.get(node, ()), revision)
         if len(new) + len(old) == 1 and old:
             lacking = not available(old[0])
-            (result.delete if lacking else candidates).append(old[0])
+            if admitted is None or node in admitted:
+                (result.delete if lacking else candidates).append(old[0])
         else:
             lacking = len(new) + len(old) != 1 or not available(new[0])
         unavailable += lacking and decision is Decision.START
@@ -79,6 +82,7 @@ def with_surge(
     revision: str,
     slots: int,
     available: Callable[[PodView], bool],
+    admitted: Collection[str] | None = None,
 ) -> Plan:
     """Create new pods beside old ones, and delete an old one once its successor is available (UPD-16 to UPD-19, UPD-21).
 
@@ -99,6 +103,8 @@ def with_surge(
                 result.delete.append(old[0])
             else:
                 slots -= 1
+        elif old and not new and admitted is not None and node not in admitted:
+            continue
         elif old and decision is Decision.START:
             (candidates if available(old[0]) else result.create).append(node)
         elif old:

@@ -51,14 +51,14 @@ def counters(
     return count
 
 
-def changed(status: Json, count: Mapping[str, int], generation: int) -> bool:
+def changed(status: Json, count: Mapping[str, Any], generation: int) -> bool:
     """Whether writing these counters would change the stored status (STAT-06)."""
     return int(status.get("observedGeneration") or 0) != generation or any(
-        int(status.get(k) or 0) != n for k, n in count.items()
+        (status.get(k) or type(n)()) != n for k, n in count.items()
     )
 
 
-def merged(status: Json, count: Mapping[str, int], generation: int) -> dict[str, Any]:
+def merged(status: Json, count: Mapping[str, Any], generation: int) -> dict[str, Any]:
     """The stored status with our counters in it; conditions and fields of others survive (STAT-08)."""
     result = {**status, **count, "observedGeneration": generation}
     for name in _OMITTED_WHEN_ZERO:

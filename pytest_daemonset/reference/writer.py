@@ -114,7 +114,7 @@ class Writer:
         for pod in listed.get("items") or ():
             self._wrote(daemonset, "pods", pod)
 
-    async def write_counters(self, daemonset: Json, count: dict[str, int]) -> None:
+    async def write_counters(self, daemonset: Json, count: dict[str, Any]) -> None:
         """Store the counters and the generation that was acted on; a conflict is retried on fresh data (STAT-07).
 
         A set whose spec has moved on meanwhile is left to the sync that this change has woken.

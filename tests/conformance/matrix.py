@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pytest_daemonset.conformance.broken import BROKEN
 from pytest_daemonset.conformance.suite import row_of
+from pytest_daemonset.daemonsets.kinds import KindUnderTest
 
 TIMEOUT = 600
 VIOLATION = "pytest_daemonset.errors.Violation"
@@ -31,10 +32,14 @@ def verify(*words: str, cwd: Path, env: dict[str, str] | None = None) -> subproc
     return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, cwd=cwd, env=env, check=False)
 
 
-def broken_by(name: str) -> tuple[str, ...]:
-    """How `verify` is told of a broken controller."""
-    command = f"command: {sys.executable} -m pytest_daemonset.reference --kubeconfig {{kubeconfig}} --broken {name}"
-    return ("--controller", command, "--controller-ready", r'log: "ready": true')
+def broken_by(name: str, profile: str = "") -> tuple[str, ...]:
+    """How `verify` is told of a broken controller, and of the profile whose kind it serves."""
+    known = ("--profile", profile) if profile else ()
+    kind = " ".join(KindUnderTest.load(profile).words()) if profile else ""
+    command = (
+        f"command: {sys.executable} -m pytest_daemonset.reference --kubeconfig {{kubeconfig}} --broken {name} {kind}"
+    )
+    return ("--controller", command.rstrip(), "--controller-ready", r'log: "ready": true', *known)
 
 
 def judged(name: str, folder: Path) -> Outcome:
@@ -42,7 +47,7 @@ def judged(name: str, folder: Path) -> Outcome:
     one = BROKEN[name]
     report = folder / f"{name}.xml"
     rows = ",".join((*one.caught_by, *one.spares))
-    run = verify("--rows", rows, "--junit", str(report), *broken_by(name), cwd=folder)
+    run = verify("--rows", rows, "--junit", str(report), *broken_by(name, one.profile), cwd=folder)
     return Outcome(run.returncode, outcomes(report) if report.exists() else {}, run.stdout + run.stderr)
 
 

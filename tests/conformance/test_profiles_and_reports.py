@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,15 +11,21 @@ import pytest
 from matrix import broken_by, verify
 
 from pytest_daemonset.conformance.levels import FEATURES, LATER, SECTIONS, chosen, level_of, section_of
-from pytest_daemonset.conformance.profiles import Profile, shipped
+from pytest_daemonset.conformance.profiles import Profile
 from pytest_daemonset.conformance.rows import ROWS
+from pytest_daemonset.daemonsets import kinds
+from pytest_daemonset.daemonsets.kinds import Timings, shipped
 from pytest_daemonset.errors import UsageError
+from pytest_daemonset.observe.constants import Constants
 from pytest_daemonset.report.conformance import OUTCOMES, Case, Report, RowResult, worst
 from pytest_daemonset.report.markdown import markdown
 from pytest_daemonset.report.page import page
 
+ROOT = Path(__file__).parents[2]
+PODSET = Path(__file__).parent / "podset"
 
-@pytest.mark.parametrize("name", ["reference", "kubernetes", "openkruise"])
+
+@pytest.mark.parametrize("name", ["reference", "reference-kruise", "kubernetes", "openkruise"])
 def test_every_shipped_profile_can_be_read(name: str) -> None:
     assert name in shipped()
     profile = Profile.load(name)
@@ -28,7 +35,7 @@ def test_every_shipped_profile_can_be_read(name: str) -> None:
 
 
 def test_a_profile_names_its_kind() -> None:
-    assert Profile.load("openkruise").group_version == "apps.kruise.io/v1beta1"
+    assert Profile.load("openkruise").kind.group_version == "apps.kruise.io/v1beta1"
 
 
 @pytest.mark.parametrize(
@@ -40,6 +47,14 @@ def test_a_profile_names_its_kind() -> None:
         ("[pods]\nplacement = 'somewhere'", "pods.placement"),
         ("[expected-failures.AMO-99]\nwhy = 'x'", "no such row"),
         ("[expected-failures.AMO-01]\nworkaround = 'x'", "says `why`"),
+        ("[kind]\ntemplate = 'podTemplate'", "kind.template: expected a path such as spec.template"),
+        ("[kind]\nnudge = 3", "kind.nudge: expected a text"),
+        ("[kind]\ncrds = ['nowhere.yaml']", "kind.crds: no such file"),
+        ("[kind]\ncrds = 'nowhere.yaml'", "kind.crds: expected a list"),
+        ("[pods]\nrevision_label = 'x'", "pods.revision_label: no such key; known are owner-api-version"),
+        ("[timings]\nresync = '1m'", "timings.resync: expected a number"),
+        ("[timings]\npatience = 0.5", "timings.patience: expected a number, no less than 1"),
+        ("[timings]\nspeed = 2", "timings.speed: no such key"),
         ("[features", "cannot be read as TOML"),
         ("expected-failures = 3", "expected a table"),
     ],
@@ -49,6 +64,52 @@ def test_a_profile_that_makes_no_sense_is_refused(tmp_path: Path, text: str, tol
     path.write_text(text)
     with pytest.raises(UsageError, match=told):
         Profile.load(str(path))
+
+
+def test_timings_say_what_is_known_and_never_hurry_anybody(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[timings]\nback-off = 10\nresync = 30.5\npatience = 2")
+    assert Profile.load(str(path)).kind.timings == Timings(back_off=10.0, resync=30.5, patience=2.0)
+    assert Constants(base=30.0, barrier=20.0).patient(2.0).barrier == 40.0
+
+
+def test_the_page_about_profiles_shows_one_that_can_be_read(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "profiles.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```toml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    (tmp_path / "podset.toml").write_text(block)
+    (tmp_path / "podsets.yaml").write_text((PODSET / "podsets.yaml").read_text())
+    told = Profile.load(str(tmp_path / "podset.toml"))
+    assert told.kind.shape.template == "spec.podTemplate"
+    keys = set(re.findall(r"^([\w-]+) = ", block, re.MULTILINE))
+    assert kinds._KIND | kinds._PODS | set(kinds._LEAST) <= keys, "every key has an example"
+    assert all(feature in text for feature in FEATURES)
+
+
+def test_a_kind_of_another_shape_is_applied_patched_and_judged_at_its_own_paths(tmp_path: Path) -> None:
+    rows = "PLACE-01,PLACE-11,PLACE-12,TAINT-11,GC-06,OWN-05,UPD-03,REV-03,REV-04,REV-10,STAT-05,KRU-01"
+    run = verify("--rows", rows, "--profile", str(PODSET / "profile.toml"), cwd=tmp_path)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "11 of 12 rows kept" in run.stdout
+    assert "no such   KRU-01" in run.stdout
+
+
+def test_a_kind_that_the_cluster_does_not_serve_is_a_command_that_cannot_be_carried_out(tmp_path: Path) -> None:
+    profile = tmp_path / "mine.toml"
+    profile.write_text("[kind]\nresource = 'nodeagents.v1.example.com'")
+    run = verify("--rows", "PLACE-01", "--profile", str(profile), cwd=tmp_path)
+    assert run.returncode != 0
+    assert "the cluster does not serve nodeagents.v1.example.com" in run.stdout + run.stderr
+
+
+def test_a_kind_without_the_nudged_field_is_told_and_not_judged(tmp_path: Path) -> None:
+    profile = tmp_path / "mine.toml"
+    told = (PODSET / "profile.toml").read_text()
+    crds = str(PODSET / "podsets.yaml")
+    profile.write_text(told.replace('"podsets.yaml"', f'"{crds}"').replace("[kind]", "[kind]\nnudge = 'spec.nothing'"))
+    run = verify("--rows", "PLACE-02", "--profile", str(profile), cwd=tmp_path)
+    assert run.returncode == 1
+    assert "unsure    PLACE-02" in run.stdout
+    assert "its generation did not rise when spec.nothing became" in run.stdout
 
 
 def test_an_unknown_profile_is_a_command_that_cannot_be_carried_out(tmp_path: Path) -> None:

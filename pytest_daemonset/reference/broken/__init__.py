@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_daemonset.reference.broken import (
     adopting,
+    extending,
     overdoing,
     owning,
     placing,
@@ -152,6 +153,12 @@ _ALL: tuple[type[Controller], ...] = (
     restless.CountsAllAsUpdated,
     restless.ReplacesStatus,
     restless.BlindToTaints,
+    extending.PartitionCountsUpdates,
+    extending.PauseFreezesAll,
+    extending.UpdateSelectorPlaces,
+    extending.MakesAllAtFirst,
+    extending.IgnoresBurst,
+    extending.TellsTheNewestHash,
 )
 
 
