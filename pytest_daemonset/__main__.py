@@ -1,4 +1,4 @@
-"""The command line: ``verify``, ``serve``, ``doctor`` and ``explain``."""
+"""The command line: ``verify``, ``matrix``, ``serve``, ``doctor`` and ``explain``."""
 
 from __future__ import annotations
 
@@ -72,6 +72,27 @@ def parser() -> argparse.ArgumentParser:
         help="when the controller counts as started: 'log: REGEX' (a line of its output) or 'http: URL'; else at once",
     )
 
+    matrix = commands.add_parser(
+        "matrix", help="run controllers that are broken on purpose against the suite, or against your own tests"
+    )
+    matrix.add_argument("names", nargs="*", metavar="NAME", help="which; all of them if none is named")
+    matrix.add_argument("--sample", action="store_true", help="some twenty of them, a few minutes")
+    matrix.add_argument(
+        "--tests",
+        nargs="+",
+        default=[],
+        type=Path,
+        metavar="PATH",
+        help="your own tests in place of the suite: whom do they catch?",
+    )
+    matrix.add_argument(
+        "--every-row",
+        action="store_true",
+        help="run every row against each, not only those that must catch it: minutes each",
+    )
+    matrix.add_argument("-n", "--abreast", type=int, default=2, metavar="N", help="how many at once (default: 2)")
+    matrix.add_argument("--report", metavar="DIR", type=Path, help="write matrix.json and matrix.md there")
+
     serve = commands.add_parser("serve", help="run a cluster in the foreground, to try things by hand")
     _cluster_options(serve)
 
@@ -121,6 +142,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 from pytest_daemonset.conformance.verify import verify
 
                 return verify(options)
+            case "matrix":
+                from pytest_daemonset.conformance.matrix import matrix
+
+                return matrix(options)
             case "serve":
                 from pytest_daemonset.serve import serve
 

@@ -227,6 +227,31 @@ _ALL += tuple(
 BROKEN: Final[Mapping[str, BrokenController]] = MappingProxyType({one.name: one for one in _ALL})
 """Every broken controller that the suite is tested with, by name."""
 
+SAMPLE: Final = (
+    "two-pods-per-node",
+    "any-label",
+    "ignores-taints",
+    "drains-no-schedule",
+    "skips-not-ready",
+    "unpinned",
+    "replaces-terminating",
+    "deletes-unready",
+    "forces-deletion",
+    "recreates-while-deleting",
+    "no-block-owner-deletion",
+    "events-only",
+    "owns-by-name",
+    "early-observed-generation",
+    "counts-pods",
+    "restart-rewrites",
+    "ignores-the-down",
+    "surges-again",
+    "records-late",
+    "keeps-the-oldest-twin",
+    "random-identities",
+)
+"""Those that a run for every change tries: many different ways to be wrong, each caught in seconds."""
+
 _NO_CONTROLLER: Final = (
     "it is the API server's promise, which no controller breaks; it is checked against whatever serves the kind"
 )
