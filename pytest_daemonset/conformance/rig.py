@@ -76,6 +76,10 @@ class Rig:
         user = IDENTITIES["controller"].partition("::")[0]
         self.writes = WriteLog(running.cluster.audit, user, sets.plural, self.shape.nudge)
 
+    def has(self, capability: str) -> bool:
+        """Whether the cluster can do something, such as ``behave``."""
+        return capability in self._running.cluster.capabilities
+
     # Sets
 
     def apply(self, manifest: Mapping[str, Any], *, guard: tuple[Property, ...] = SAFETY) -> SetUnderTest:

@@ -16,6 +16,8 @@ from pytest_daemonset.contract import (
 )
 from pytest_daemonset.contract.events import ADDED, DAEMONSET, DELETED, NODE, POD, REVISION
 from pytest_daemonset.contract.views import Pod, Revision
+from pytest_daemonset.kube.client import STRATEGIC_PATCH
+from pytest_daemonset.kube.resources import PODS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from pytest_daemonset.nodes.node import Node
 
 Object = dict[str, Any]
+
+_LONG_AGO: Final = "2020-01-01T00:00:00Z"
 
 VERSION: Final = "example.com/version"
 """The label that tells the pods of one template from those of the next."""
@@ -239,6 +243,20 @@ def bad(rig: Rig, *versions: str) -> None:
     """Let pods of these versions run without ever being Ready."""
     for version in versions:
         rig.nodes.behave({VERSION: version}, namespace=rig.namespace, ready=False).wait()
+
+
+def aged(rig: Rig, agent: SetUnderTest) -> None:
+    """Stamp the readiness of its pods as long past, where kubelets stand for that: minReadySeconds need not be waited for.
+
+    Args:
+        rig: the row's.
+        agent: a set whose pods are all Ready.
+    """
+    if rig.has("behave"):
+        ready = {"type": "Ready", "status": "True", "lastTransitionTime": _LONG_AGO}
+        for pod in agent.pods():
+            name, patch = pod["metadata"]["name"], {"status": {"conditions": [ready]}}
+            rig.patch(PODS, name, patch, subresource="status", kind=STRATEGIC_PATCH)
 
 
 def told(nodes: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_daemonset.contract import State, no_pod_for_an_ineligible_node, one_pod_per_node
 from pytest_daemonset.contract.events import ADDED, POD
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from pytest_daemonset.observe.history import History
 
 Object = dict[str, Any]
+
+_MOMENT: Final = 0.01
+"""Seconds: enough for one look, since what was seen up to now is judged at the end."""
 
 
 class SetUnderTest:
@@ -69,6 +72,20 @@ class SetUnderTest:
         """Hold a goal for some seconds; see `DaemonSet.stays`."""
         __tracebackhide__ = True
         self.daemonset.stays(goal, for_=for_).wait()
+
+    def settles(self, goal: Property) -> None:
+        """Wait for a goal, and see that it still holds once the controller has provably run again.
+
+        Counters pass through the right numbers on their way to wrong ones. The barrier comes after the goal, so that it can
+        heal no lost wake-up that the goal waited for; its own answer is an event, so what follows must not need silence.
+
+        Args:
+            goal: what shall hold, and go on to hold.
+        """
+        __tracebackhide__ = True
+        self.eventually(goal)
+        self.barrier()
+        self.stays(goal, for_=_MOMENT)
 
     def barrier(self) -> None:
         """Wait until the controller has provably run after all that the row did (method M2)."""

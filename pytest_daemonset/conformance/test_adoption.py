@@ -117,7 +117,7 @@ def test_OWN_06_two_sets_with_one_selector_settle_and_wage_no_war(rig: Rig) -> N
     rival["spec"]["template"]["metadata"]["labels"] = AGENT
     other = rig.apply(rival)
     for one in (agent, other):
-        one.eventually(one_pod_per_node & ready & status_matches, settle=QUIET)
+        one.settles(one_pod_per_node & ready & status_matches)
     mark = rig.writes.mark()
     agent.stays(one_pod_per_node, for_=QUIET)
     for one in (agent, other):

@@ -231,7 +231,7 @@ def test_RES_03_pods_of_nobody_s_set_make_the_controller_do_nothing(rig: Rig) ->
     other = rig.apply(daemonset("other"))
     agent = rig.apply(daemonset())
     for one in (other, agent):
-        one.eventually(one_pod_per_node & ready & status_matches, settle=0.3)
+        one.settles(one_pod_per_node & ready & status_matches)
     mark = rig.writes.mark()
     for number in range(4):
         rig.delete_pod(rig.plant(pod(f"web-{number}", labels={"app": "web"}, bound_to=node.name)), grace=0)

@@ -102,7 +102,7 @@ def test_AMO_04_a_crowded_node_is_pruned_to_the_bound_then_the_oldest_pod(rig: R
     """Given two pods on a node, then the bound one outlives the unbound one, and of two bound ones the older one.
 
     Source: unit TestDealsWithExistingPods. Catches: all deleted, to start over. Trap: creation stamps have whole seconds,
-    so two of them pass between the two; names are chosen so that going by name alone would keep the wrong one. The nodes
+    so more than one passes between the two; names are chosen so that going by name alone would keep the wrong one. The nodes
     are tainted NoSchedule, so no pod of the set's own takes part; OnDelete, for planted pods carry no revision.
     """
     by_age, by_binding = rig.workers(2)
@@ -115,7 +115,7 @@ def test_AMO_04_a_crowded_node_is_pruned_to_the_bound_then_the_oldest_pod(rig: R
     ]
     both_adopted = adopted(*(one["metadata"]["uid"] for one in first))
     agent.eventually(both_adopted)
-    agent.stays(both_adopted, for_=2.1)
+    agent.stays(both_adopted, for_=1.1)
     younger = rig.plant(pod("a-younger", labels=AGENT, bound_to=by_age.name))
     rig.plant(pod("z-bound", labels=AGENT, bound_to=by_binding.name))
     agent.eventually(gone(younger["metadata"]["uid"]) & gone(first[1]["metadata"]["uid"]))

@@ -41,11 +41,11 @@ def test_STAT_03_updated_counts_nodes_whose_pod_is_of_the_current_revision(rig: 
     agent = rig.apply(rolling(strategy="OnDelete"))
     agent.eventually(all_at("1") & counters(updatedNumberScheduled=3))
     agent.update(to("2"))
-    agent.eventually(counters(updatedNumberScheduled=0, numberAvailable=3), settle=QUIET)
+    agent.settles(counters(updatedNumberScheduled=0, numberAvailable=3))
     for count, node in enumerate((first, second), start=1):
         rig.delete_pod(agent.pod_on(node), grace=0)
         agent.eventually(reached("2", node.name) & counters(updatedNumberScheduled=count, numberAvailable=3))
-    agent.eventually(status_matches, settle=QUIET)
+    agent.settles(status_matches)
 
 
 @pytest.mark.daemonset_requires("audit")
@@ -58,7 +58,7 @@ def test_STAT_06_when_nothing_changes_the_status_is_not_written(rig: Rig) -> Non
     other = rig.apply(daemonset("other"))
     agent = rig.apply(daemonset())
     for one in (other, agent):
-        one.eventually(one_pod_per_node & ready & status_matches, settle=QUIET)
+        one.settles(one_pod_per_node & ready & status_matches)
     mark = rig.writes.mark()
     for _ in range(3):
         agent.wake()

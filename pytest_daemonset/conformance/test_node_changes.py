@@ -46,7 +46,7 @@ def test_NCOND_04_changes_of_a_node_that_cannot_matter_cause_no_write(rig: Rig) 
     other = rig.apply(daemonset("other"))
     agent = rig.apply(daemonset())
     for one in (other, agent):
-        one.eventually(one_pod_per_node & ready & status_matches, settle=0.3)
+        one.settles(one_pod_per_node & ready & status_matches)
     mark = rig.writes.mark()
     for number in range(5):
         node.annotate({"example.com/beat": str(number)}).wait()

@@ -29,10 +29,10 @@ def test_PLACE_01_every_node_gets_exactly_one_pod(rig: Rig) -> None:
 
     Source: e2e "should run and stop simple daemon". Catches: a number of nodes taken for a number of replicas.
     Trap: the expected nodes are those of each moment, so the oracle computes them anew for every state; the state must
-    then stay for a while. No barrier: it would heal a lost wake-up.
+    then last beyond a barrier, which comes after it and so heals no lost wake-up.
     """
     agent = rig.apply(daemonset())
-    agent.eventually(one_pod_per_node & StateGoal("no_other_pod", _other_pods), settle=0.5)
+    agent.settles(one_pod_per_node & StateGoal("no_other_pod", _other_pods))
 
 
 def _other_pods(state: State) -> str | None:

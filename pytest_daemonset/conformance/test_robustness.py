@@ -13,7 +13,7 @@ from pytest_daemonset.contract import one_pod_per_node, pod_on, ready, status_ma
 if TYPE_CHECKING:
     from pytest_daemonset.conformance.rig import Rig
 
-REST: Final = 3.0
+REST: Final = 2.0
 """Seconds of rest that are watched: here time itself is what the row is about."""
 
 
@@ -54,7 +54,7 @@ def test_ROB_08_an_idle_restart_writes_nothing(rig: Rig) -> None:
     other = rig.apply(daemonset("other"))
     agent = rig.apply(daemonset())
     for one in (other, agent):
-        one.eventually(one_pod_per_node & ready & status_matches, settle=0.5)
+        one.settles(one_pod_per_node & ready & status_matches)
     pods = agent.uids()
     mark = rig.writes.mark()
     rig.restart()
@@ -74,7 +74,7 @@ def test_ROB_09_at_rest_the_controller_writes_nothing(rig: Rig) -> None:
     """
     agent = rig.apply(daemonset())
     at_rest = one_pod_per_node & ready & status_matches
-    agent.eventually(at_rest, settle=0.5)
+    agent.settles(at_rest)
     mark = rig.writes.mark()
     rest = rig.rest(REST)
     agent.stays(at_rest, for_=rest)

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from pytest_daemonset.conformance.set_under_test import SetUnderTest
 
 AGENT = {"app": "agent"}
-SETTLED = 0.5
-"""Seconds for which counters must stay: they pass through the right numbers on their way to wrong ones."""
 
 
 def test_STAT_01_desired_current_and_misscheduled_count_nodes(rig: Rig) -> None:
@@ -36,7 +34,7 @@ def test_STAT_01_desired_current_and_misscheduled_count_nodes(rig: Rig) -> None:
     the template, for a taint alone wakes nobody (the built-in controller's gap TAINT-07).
     """
     agent = _with_a_misscheduled_pod(rig)
-    agent.eventually(counters(numberMisscheduled=1) & status_matches, settle=SETTLED)
+    agent.settles(counters(numberMisscheduled=1) & status_matches)
 
 
 def _with_a_misscheduled_pod(rig: Rig) -> SetUnderTest:
@@ -57,11 +55,11 @@ def test_STAT_02_ready_and_available_count_nodes_by_their_pod(rig: Rig) -> None:
     node = rig.workers(2)[0]
     node.behave(AGENT, namespace=rig.namespace, ready=False).wait()
     agent = rig.apply(daemonset())
-    agent.eventually(counters(numberUnavailable=1) & status_matches & one_pod_per_node, settle=SETTLED)
+    agent.settles(counters(numberUnavailable=1) & status_matches & one_pod_per_node)
     node.behave(AGENT, namespace=rig.namespace, ready=True).wait()
-    agent.eventually(counters(numberUnavailable=0) & status_matches & ready, settle=SETTLED)
+    agent.settles(counters(numberUnavailable=0) & status_matches & ready)
     node.behave(AGENT, namespace=rig.namespace, ready=False).wait()
-    agent.eventually(counters(numberUnavailable=1) & status_matches, settle=SETTLED)
+    agent.settles(counters(numberUnavailable=1) & status_matches)
 
 
 def test_STAT_04_every_status_is_consistent_in_itself(rig: Rig) -> None:

@@ -10,6 +10,7 @@ from pytest_daemonset.conformance.goals import counters
 from pytest_daemonset.conformance.rolling import (
     GUARD,
     VERSION,
+    aged,
     all_at,
     asked_to_go,
     bad,
@@ -41,6 +42,9 @@ def _rolled(rig: Rig, nodes: int, **how: Any) -> SetUnderTest:
     """A set at version 1 on exactly so many nodes, at rest."""
     exactly(rig, nodes)
     agent = rig.apply(rolling(**how), guard=GUARD)
+    if how.get("min_ready"):
+        agent.eventually(all_at("1"))
+        aged(rig, agent)
     agent.eventually(all_at("1") & status_matches)
     return agent
 
@@ -83,11 +87,11 @@ def test_UPD_03_a_rolling_update_brings_every_node_to_the_new_version_and_then_w
     """When the template changes, then every node ends with one available pod of the new version, and writes stop.
 
     Source: e2e "should update pod when spec was updated and update strategy is RollingUpdate". Catches: it stops after the
-    first batch. Trap: the order of nodes is nobody's promise; no barrier, for it would wake a rollout that sleeps.
+    first batch. Trap: the order of nodes is nobody's promise; no barrier before the end, for it would wake a rollout that sleeps.
     """
     agent = _rolled(rig, 4)
     agent.update(to("2"))
-    agent.eventually(all_at("2") & status_matches, settle=QUIET)
+    agent.settles(all_at("2") & status_matches)
     mark = rig.writes.mark()
     agent.stays(all_at("2"), for_=QUIET)
     rig.expect_no_writes(rig.writes.about(agent.namespace, agent.name, mark), "the rollout had ended")

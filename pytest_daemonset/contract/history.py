@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_daemonset.contract.creation import created
@@ -138,7 +139,8 @@ class _DoneJudgement(LatchedJudgement):
     def _serve(self, pod: Pod) -> None:
         """Remember since when a node has first had a Ready pod of a revision."""
         if pod.ready and pod.target:
-            self._served.setdefault(pod.revision, {}).setdefault(pod.target, pod.ready_since or 0.0)
+            served = self._served.setdefault(pod.revision, {})
+            served[pod.target] = min(served.get(pod.target, inf), pod.ready_since or 0.0)
 
     def examine(self, event: Event, change: Change) -> Iterable[Reason]:
         after = change.after
