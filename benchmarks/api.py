@@ -1,8 +1,9 @@
-"""The embedded server beside a bare aiohttp echo, both over TLS: requests per second, fan-out to watchers, memory.
+"""The embedded server beside a bare aiohttp echo, both over TLS: requests per second, what they cost, fan-out, flatness, memory.
 
     python benchmarks/api.py [OBJECTS]
 
-Client and server share the machine, and the client is Python too: the ratios say more than the numbers.
+Each measurement takes turns with the echo (or with what it is compared to), so that both have the same machine. Client and server share
+it too; the client of both is wire.py, whose own cost is printed. On a busy machine read the processor times, and the ratios.
 """
 
 from __future__ import annotations
@@ -16,45 +17,51 @@ import sys
 import tempfile
 import time
 from base64 import b64decode
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import orjson
 import psutil
 import trustme
 from aiohttp import web
+from wire import Connection, Stream, request
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
 IN_FLIGHT = 16
+TURNS = 10
 WATCHERS = 5
-FAN_OUTS = 500
+FAN_OUTS = 1000
+FEW, MANY = 100, 10_000
+KUBELETS = 1000
 PODS = "/api/v1/namespaces/default/pods"
 NODES = "/api/v1/nodes"
+STRATEGIC = "application/strategic-merge-patch+json"
+RUNNING = {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}
+AT_ONCE = orjson.dumps({"gracePeriodSeconds": 0})
 
 
-def pod(number: int) -> dict[str, Any]:
+def pod(name: str, node: str) -> dict[str, Any]:
     containers = [{"name": "agent", "image": "agent:1", "env": [{"name": "A", "value": "b"}]}]
-    metadata = {"name": f"pod-{number:05}", "labels": {"app": "agent", "controller-revision-hash": "abc"}}
-    return {"metadata": metadata, "spec": {"nodeName": f"node-{number:05}", "containers": containers}}
+    metadata = {"name": name, "labels": {"app": "agent", "controller-revision-hash": "abc"}}
+    return {"metadata": metadata, "spec": {"nodeName": node, "containers": containers}}
 
 
-def node(number: int) -> dict[str, Any]:
+def node(name: str) -> dict[str, Any]:
     status = {
         "capacity": {"cpu": "4", "memory": "8Gi", "pods": "110"},
         "conditions": [{"type": "Ready", "status": "True"}],
     }
-    return {"metadata": {"name": f"node-{number:05}", "labels": {"zone": "a"}}, "status": status}
+    return {"metadata": {"name": name, "labels": {"zone": "a"}}, "status": status}
 
 
 def echo() -> None:
     """Answer every request with its own body, until standard input ends."""
 
     async def answer(request: web.BaseRequest) -> web.Response:
-        return web.Response(body=await request.read(), headers={"Content-Type": "application/json"})
+        return web.Response(body=await request.content.read(), headers={"Content-Type": "application/json"})
 
     async def main() -> None:
         authority = trustme.CA()
@@ -70,7 +77,7 @@ def echo() -> None:
 
 
 @contextmanager
-def running(*command: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+def program(*command: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     """A program, and what its first line says."""
     with subprocess.Popen(
         [sys.executable, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -84,147 +91,237 @@ def running(*command: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, An
             process.wait(20)
 
 
-async def rate(count: int, one: Callable[[int], Awaitable[None]]) -> float:
-    """Calls per second, `IN_FLIGHT` at a time."""
-    waiting = iter(range(count))
+class Server:
+    """One server that runs, and the connections to it."""
 
-    async def work() -> None:
-        for number in waiting:
-            await one(number)
+    def __init__(self, pid: int, port: int, tls: ssl.SSLContext, token: str = "") -> None:
+        self.process = psutil.Process(pid)
+        self.port = port
+        self.tls = tls
+        self.token = token
+        self.connections: list[Connection] = []
+        # the processor-time clock of another process, to the nanosecond: clock_getcpuclockid(3), which Python does not have
+        self._clock = (~pid << 3) | 2
 
-    started = time.perf_counter()
-    await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
-    return count / (time.perf_counter() - started)
+    @classmethod
+    def bare(cls, stack: ExitStack) -> Server:
+        process, told = stack.enter_context(program(__file__, "--echo"))
+        return cls(process.pid, told["port"], ssl.create_default_context(cadata=told["ca"]))
+
+    @classmethod
+    def embedded(cls, stack: ExitStack) -> Server:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        process, ready = stack.enter_context(program("-m", "pytest_daemonset.embedded", "--dir", folder))
+        config = json.loads((Path(folder) / "admin.kubeconfig").read_text(encoding="utf-8"))
+        ca = b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"]).decode()
+        port = int(ready["server"].rpartition(":")[2])
+        return cls(process.pid, port, ssl.create_default_context(cadata=ca), config["users"][0]["user"]["token"])
+
+    async def connect(self) -> Server:
+        self.connections = [await Connection.open(self.port, self.tls) for _ in range(IN_FLIGHT)]
+        return self
+
+    def close(self) -> None:
+        for each in self.connections:
+            each.close()
+
+    @property
+    def busy(self) -> float:
+        """Seconds of processor time so far."""
+        return time.clock_gettime(self._clock)
+
+    def asks(self, method: str, path: str, body: Any = b"", of: str = "application/json") -> bytes:
+        return request(method, path, self.token, body if isinstance(body, bytes) else orjson.dumps(body), of)
+
+    async def ask(self, method: str, path: str, body: Any = b"", of: str = "application/json") -> bytes:
+        return await self.connections[0].ask(self.asks(method, path, body, of))
+
+    async def all(self, messages: list[bytes]) -> Cost:
+        """Ask all this, `IN_FLIGHT` at a time."""
+        waiting = iter(messages)
+
+        async def work(connection: Connection) -> None:
+            for message in waiting:
+                await connection.ask(message)
+
+        before = time.perf_counter(), self.busy, time.process_time()
+        await asyncio.gather(*map(work, self.connections))
+        after = time.perf_counter(), self.busy, time.process_time()
+        return Cost(len(messages), *(b - a for a, b in zip(before, after, strict=True)))
 
 
-async def ask(
-    session: aiohttp.ClientSession, method: str, path: str, body: bytes | None = None, of: str = "application/json"
-) -> bytes:
-    async with session.request(method, path, data=body, headers={"Content-Type": of}) as answer:
-        told = await answer.read()
-        assert answer.status < 300, (method, path, told[:300])
-        return told
+class Cost:
+    """What some requests took, in seconds: by the clock, of the server's processor, of the client's."""
+
+    def __init__(self, count: int = 0, clock: float = 0.0, server: float = 0.0, client: float = 0.0) -> None:
+        self.count = count
+        self.clock = clock
+        self.server = server
+        self.client = client
+
+    def __add__(self, other: Cost) -> Cost:
+        ours, theirs = vars(self), vars(other)
+        return Cost(**{name: ours[name] + theirs[name] for name in ours})
+
+    @property
+    def each(self) -> float:
+        """The server's share of one, in µs."""
+        return self.server / self.count * 1e6
+
+    def shown(self, what: str, bare: Cost) -> str:
+        rate, bare_rate = self.count / self.clock, bare.count / bare.clock
+        return (
+            f"{what:42} {rate:8,.0f} /s {rate / bare_rate:6.2f} x echo   server {self.each:5,.0f} µs "
+            f"{self.each / bare.each:5.2f} x echo   client {self.client / self.count * 1e6:4,.0f} µs"
+        )
 
 
-async def fan_out(session: aiohttp.ClientSession, name: str, url: str, tls: ssl.SSLContext, token: str) -> list[float]:
-    """Seconds from the sending of a patch until each watcher has its event."""
-    arrivals: dict[str, list[float]] = {}
-    listening = [asyncio.Event() for _ in range(WATCHERS)]
-
-    async def watch(ready: asyncio.Event) -> None:
-        headers = {"Authorization": f"Bearer {token}"}
-        connector = aiohttp.TCPConnector(ssl=tls)
-        async with (
-            aiohttp.ClientSession(url, headers=headers, connector=connector, read_bufsize=1 << 24) as own,
-            own.get(f"{PODS}?watch=1&fieldSelector=metadata.name={name}") as stream,
-        ):
-            async for line in stream.content:
-                now = time.perf_counter()
-                told = orjson.loads(line)["object"]["metadata"].get("annotations", {}).get("at", "")
-                arrivals.setdefault(told, []).append(now)
-                ready.set()
-                if told == str(FAN_OUTS - 1):
-                    return
-
-    watchers = [asyncio.create_task(watch(ready)) for ready in listening]
-    await asyncio.gather(*(ready.wait() for ready in listening))
-    sent: dict[str, float] = {}
-    for number in range(FAN_OUTS):
-        body = orjson.dumps({"metadata": {"annotations": {"at": str(number)}}})
-        sent[str(number)] = time.perf_counter()
-        await ask(session, "PATCH", f"{PODS}/{name}", body, "application/merge-patch+json")
-    await asyncio.gather(*watchers)
-    return [arrived - sent[at] for at in sent for arrived in arrivals[at]]
+async def in_turn(one: Server, ones: list[bytes], other: Server, others: list[bytes]) -> tuple[Cost, Cost]:
+    """Two lists of requests to two servers, a slice of this and a slice of that."""
+    costs = Cost(), Cost()
+    for turn in range(TURNS):
+        costs = (
+            costs[0] + await one.all(ones[turn::TURNS]),
+            costs[1] + await other.all(others[turn::TURNS]),
+        )
+    return costs
 
 
-def shown(what: str, number: float, unit: str, bare: float, more: str = "") -> None:
-    print(f"{what:34} {number:10,.1f} {unit:4} {number / bare:7.2f} x echo  {more}")
+async def verbs(server: Server, bare: Server, count: int) -> None:
+    """Creates, gets and status patches, each beside the echo of as many pods."""
+    names = [f"{number:05}" for number in range(count)]
+    bounced = [bare.asks("POST", "/", pod(f"pod-{each}", f"node-{each}")) for each in names]
+    await bare.all(bounced[:500])
+    for what, messages in {
+        "create a node": [server.asks("POST", NODES, node(f"node-{each}")) for each in names],
+        "create a pod": [server.asks("POST", PODS, pod(f"pod-{each}", f"node-{each}")) for each in names],
+        "get a pod": [server.asks("GET", f"{PODS}/pod-{each}") for each in names],
+        "patch the status of a pod": [
+            server.asks("PATCH", f"{PODS}/pod-{each}/status", RUNNING, STRATEGIC) for each in names
+        ],
+    }.items():
+        cost, echoed = await in_turn(server, messages, bare, bounced)
+        if what == "create a node":
+            print(echoed.shown("echo a pod", echoed))
+        print(cost.shown(what, echoed))
+    size = len(await server.ask("GET", PODS))
+    cost, echoed = Cost(), Cost()
+    for _ in range(TURNS):
+        cost += await server.all([server.asks("GET", PODS)])
+        echoed += await bare.all([bare.asks("POST", "/", b" " * size)])
+    print(cost.shown(f"list {count:,} pods ({size / 2**20:.1f} MiB)", echoed))
+
+
+async def fan_out(server: Server, bare: Server) -> None:
+    """From the sending of a patch until each watcher has its event, beside the answer of an echo."""
+    name = f"{PODS}/pod-00000"
+    sent: list[float] = []
+    took: list[float] = []
+    told = asyncio.Semaphore(0)
+
+    def hear(now: float, line: bytes) -> None:
+        if sent:
+            assert orjson.loads(line)["object"]["metadata"]["annotations"]["at"] == str(len(sent))
+            took.append(now - sent[-1])
+        told.release()
+
+    message = server.asks("GET", f"{PODS}?watch=1&fieldSelector=metadata.name=pod-00000")
+    watchers = [await Stream.open(server.port, server.tls, message, hear) for _ in range(WATCHERS)]
+    for _ in watchers:
+        await told.acquire()
+    trips: list[float] = []
+    for number in range(1, FAN_OUTS + 1):
+        patch = server.asks("PATCH", name, {"metadata": {"annotations": {"at": str(number)}}}, STRATEGIC)
+        sent.append(time.perf_counter())
+        await server.connections[0].ask(patch)
+        for _ in watchers:
+            await told.acquire()
+        started = time.perf_counter()
+        await bare.ask("POST", "/", b"{}")
+        trips.append(time.perf_counter() - started)
+    for each in watchers:
+        each.close()
+    trip = statistics.median(trips) * 1000
+    for what, quantile in (("p50", 50), ("p99", 99)):
+        took_ms = statistics.quantiles(took, n=100)[quantile - 1] * 1000
+        print(f"fan-out to {WATCHERS} watchers, {what:21} {took_ms:8.2f} ms {took_ms / trip:6.2f} x echo")
+
+
+async def flatness(few: Server, many: Server) -> None:
+    """The same between `FEW` other pods and between `MANY`: a ratio of 1 is flat."""
+    print(f"the same with {FEW:,} and with {MANY:,} other pods (server's processor, µs):")
+    for server, count in ((few, FEW), (many, MANY)):
+        others = [pod(f"other-{each:05}", f"other-{each:05}") for each in range(count)]
+        await server.ask("POST", "/api/v1/namespaces", {"metadata": {"name": "others"}})
+        await server.all([server.asks("POST", PODS.replace("default", "others"), each) for each in others])
+        await server.all([server.asks("POST", PODS, pod(f"mine-{each}", "mine")) for each in range(10)])
+    names = [f"late-{each:04}" for each in range(1000)]
+    cases: dict[str, Callable[[Server], list[bytes]]] = {
+        "create a pod": lambda server: [server.asks("POST", PODS, pod(each, "late")) for each in names],
+        "patch the status of a pod": lambda server: [
+            server.asks("PATCH", f"{PODS}/{each}/status", RUNNING, STRATEGIC) for each in names
+        ],
+        "delete a pod": lambda server: [server.asks("DELETE", f"{PODS}/{each}", AT_ONCE) for each in names],
+    }
+    for what, query in {
+        "list a namespace of 10": PODS,
+        "list a node of 10": "/api/v1/pods?fieldSelector=spec.nodeName=mine",
+        "list by a label of 10": "/api/v1/pods?labelSelector=team=blue",
+        "list a page of 10": "/api/v1/pods?limit=10",
+    }.items():
+        cases[what] = lambda server, query=query: [server.asks("GET", query)] * 500  # type: ignore[misc]
+    for number in range(10):
+        for server in (few, many):
+            patch = {"metadata": {"labels": {"team": "blue"}}}
+            await server.ask("PATCH", f"{PODS}/mine-{number}", patch, STRATEGIC)
+    for what, messages in cases.items():
+        less, more = await in_turn(few, messages(few), many, messages(many))
+        print(f"  {what:40} {less.each:8,.0f} {more.each:8,.0f}   ratio {more.each / less.each:5.2f}")
+
+
+async def kubelets(quiet: Server, watched: Server) -> None:
+    """Writes while each of many nodes is watched by a kubelet of its own, beside writes that nobody watches."""
+    heard = asyncio.Semaphore(0)
+    query = "watch=1&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
+
+    def hear(_now: float, _line: bytes) -> None:
+        heard.release()
+
+    streams = []
+    for number in range(KUBELETS):
+        message = watched.asks("GET", f"/api/v1/pods?{query}&fieldSelector=spec.nodeName=watched-{number:04}")
+        streams.append(await Stream.open(watched.port, watched.tls, message, hear))
+        await heard.acquire()  # the bookmark that ends what was there
+    costs = []
+    for of in ("watched", "late"):
+        messages = [
+            [server.asks("POST", PODS, pod(f"{of}-{each:04}", f"{of}-{each:04}")) for each in range(1000)]
+            for server in (quiet, watched)
+        ]
+        costs.append(await in_turn(quiet, messages[0], watched, messages[1]))
+    for what, (alone, told) in zip(("one kubelet hears of each", "none hears of it"), costs, strict=True):
+        print(
+            f"create a pod while {KUBELETS:,} nodes are watched, {what}: server {told.each:,.0f} µs, "
+            f"{told.each / alone.each:.2f} times what it costs unwatched"
+        )
+    for each in streams:
+        each.close()
 
 
 async def measure(count: int) -> None:
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running(__file__, "--echo") as (_, bare),
-        running("-m", "pytest_daemonset.embedded", "--dir", folder) as (process, ready),
-    ):
-        config = json.loads((Path(folder) / "admin.kubeconfig").read_text(encoding="utf-8"))
-        token = config["users"][0]["user"]["token"]
-        ca = b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"]).decode()
-        tls = ssl.create_default_context(cadata=ca)
-        server = psutil.Process(process.pid)
-        empty = server.memory_info().rss
-        plain = aiohttp.TCPConnector(ssl=ssl.create_default_context(cadata=bare["ca"]), limit=IN_FLIGHT)
-        ours = aiohttp.TCPConnector(ssl=tls, limit=0)
-        headers = {"Authorization": f"Bearer {token}"}
-        async with (
-            aiohttp.ClientSession(f"https://127.0.0.1:{bare['port']}", connector=plain) as reference,
-            aiohttp.ClientSession(ready["server"], connector=ours, headers=headers) as session,
-        ):
-            await compare(count, reference, session, server)
-            watched = await fan_out(session, "pod-00000", ready["server"], tls, token)
-            trips = []
-            for _ in range(FAN_OUTS):
-                started = time.perf_counter()
-                await ask(reference, "POST", "/", b"{}")
-                trips.append(time.perf_counter() - started)
-            trip, quantiles = statistics.median(trips) * 1000, statistics.quantiles(watched, n=100)
-            shown(f"fan-out to {WATCHERS} watchers, p50", statistics.median(watched) * 1000, "ms", trip)
-            shown(f"fan-out to {WATCHERS} watchers, p99", quantiles[98] * 1000, "ms", trip)
-        full = server.memory_info().rss
+    with ExitStack() as stack:
+        bare, server, other = Server.bare(stack), Server.embedded(stack), Server.embedded(stack)
+        for each in (bare, server, other):
+            stack.callback((await each.connect()).close)
+        empty = server.process.memory_info().rss
+        await verbs(server, bare, count)
+        await fan_out(server, bare)
+        full = server.process.memory_info().rss
         sizes = f"{empty / 2**20:.0f} MiB empty, {full / 2**20:.0f} MiB with {count:,} nodes and {count:,} pods"
         print(f"memory: {sizes} ({(full - empty) / 2 / count / 1024:.1f} KiB each)")
-
-
-async def compare(
-    count: int, reference: aiohttp.ClientSession, session: aiohttp.ClientSession, server: psutil.Process
-) -> None:
-    bodies = [orjson.dumps(pod(number)) for number in range(count)]
-
-    async def bounce(number: int) -> None:
-        await ask(reference, "POST", "/", bodies[number])
-
-    async def create(number: int) -> None:
-        await ask(session, "POST", PODS, bodies[number])
-
-    async def get(number: int) -> None:
-        await ask(session, "GET", f"{PODS}/pod-{number:05}")
-
-    async def patch(number: int) -> None:
-        status = {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}
-        body, of = orjson.dumps(status), "application/strategic-merge-patch+json"
-        await ask(session, "PATCH", f"{PODS}/pod-{number:05}/status", body, of)
-
-    async def join(number: int) -> None:
-        await ask(session, "POST", NODES, orjson.dumps(node(number)))
-
-    await rate(min(count, 500), bounce)
-    bare = await rate(count, bounce)
-    shown("echo", bare, "/s", bare)
-
-    async def told(what: str, calls: int, one: Callable[[int], Awaitable[None]]) -> None:
-        before = server.cpu_times()
-        per_second = await rate(calls, one)
-        after = server.cpu_times()
-        busy = (after.user + after.system - before.user - before.system) / calls * 1e6
-        shown(what, per_second, "/s", bare, f"{busy:6,.0f} µs of the server's processor")
-
-    await told("create a node", count, join)
-    await told("create a pod, the first 100", 100, create)
-    await told("create a pod", count - 100, lambda number: create(number + 100))
-    await told("get a pod", count, get)
-    await told("patch the status of a pod", count, patch)
-    times, size = [], 0
-    for _ in range(5):
-        started = time.perf_counter()
-        size = len(await ask(session, "GET", PODS))
-        times.append(time.perf_counter() - started)
-    blob, echoes = b" " * min(size, 1 << 20), []
-    for _ in range(5):
-        started = time.perf_counter()
-        await ask(reference, "POST", "/", blob)
-        echoes.append((time.perf_counter() - started) * size / len(blob))
-    took, bare_took = min(times) * 1000, min(echoes) * 1000
-    shown(f"list {count:,} pods ({size / 2**20:.1f} MiB)", took, "ms", bare_took)
+        await server.all([server.asks("DELETE", f"{PODS}/pod-{each:05}", AT_ONCE) for each in range(count)])
+        await flatness(other, server)
+        await kubelets(other, server)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import uuid
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import orjson
+
+from pytest_daemonset.embedded.uids import new_uid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +44,7 @@ class AuditLog:
             answer: what it did (its request bytes may be empty if the body could not be decoded).
             status: the Status of a failure; empty otherwise.
         """
-        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        now = f"{datetime.now(timezone.utc).isoformat(timespec='microseconds')[:26]}Z"
         kind = call.kind
         reference: dict[str, Any] = {"resource": kind.plural}
         if call.namespace:
@@ -67,7 +68,7 @@ class AuditLog:
             "kind": "Event",
             "apiVersion": "audit.k8s.io/v1",
             "level": "Request",
-            "auditID": str(uuid.uuid4()),
+            "auditID": new_uid(),
             "stage": "ResponseComplete",
             "requestURI": call.uri,
             "verb": call.verb,

@@ -57,6 +57,22 @@ def apply(obj: Object, data: bytes, content_type: str, merge_keys: Mapping[Path,
     return strategic(obj, patch, merge_keys)
 
 
+def touched(data: bytes, content_type: str) -> frozenset[str] | None:
+    """The top-level fields that a patch can change; None where they cannot be told.
+
+    Args:
+        data: a patch that has been applied.
+    """
+    patch = orjson.loads(data)
+    if content_type == JSON:
+        places = [operation[name] for operation in patch for name in ("path", "from") if name in operation]
+        if not all(places):
+            return None  # the whole object
+        return frozenset(place.split("/")[1].replace("~1", "/").replace("~0", "~") for place in places)
+    # a directive may be about any field
+    return None if any(name.startswith("$") for name in patch) else frozenset(patch)
+
+
 def merge(obj: Any, patch: Any) -> Any:
     """RFC 7386, in place where both are objects."""
     if not isinstance(patch, dict):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +26,10 @@ from pytest_daemonset.embedded.kinds.fielderrors import AdmissionError, DecodeEr
 from pytest_daemonset.embedded.kinds.fielderrors import invalid as invalid_field
 from pytest_daemonset.embedded.store import Table
 from pytest_daemonset.embedded.tokens import Tokens
+from pytest_daemonset.embedded.uids import new_uid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping
     from datetime import datetime
 
     from pytest_daemonset.embedded.store import Change, Entry, Store
@@ -43,7 +43,7 @@ _NAME_TRIES = 8
 
 def timestamp(moment: datetime) -> str:
     """A moment as Kubernetes writes it: whole seconds, UTC."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.isoformat()[:19]}Z"
 
 
 class Writes:
@@ -132,7 +132,7 @@ class Writes:
             kind.admit_create(obj)
         except AdmissionError as error:
             raise statuses.forbidden(kind.group, kind.plural, metadata.get("name", ""), str(error)) from None
-        metadata["uid"] = str(uuid.uuid4())
+        metadata["uid"] = new_uid()
         metadata["creationTimestamp"] = timestamp(self.now())
         for owned in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"):
             metadata.pop(owned, None)
@@ -250,13 +250,17 @@ class Writes:
         entry = self.find(call)
         patched = patches.apply(entry.object, call.body, call.content_type, call.served.merge_keys)
         answer.request = bodies.one_line(call.body)
-        self._decode_patched(call, answer, patched)
+        # what a mirror shows was never read as an object of its version
+        touched = patches.touched(call.body, call.content_type) if call.served.mirror is None else None
+        self._decode_patched(call, answer, patched, touched)
         self._named(call, patched)
         self._change(call, answer, entry, patched, unconditional=True)
 
-    def _decode_patched(self, call: Call, answer: Answer, patched: Object) -> None:
+    def _decode_patched(
+        self, call: Call, answer: Answer, patched: Object, touched: Container[str] | None = None
+    ) -> None:
         try:
-            unknown = call.kind.decode(patched)
+            unknown = call.kind.decode(patched, touched)
         except DecodeError as error:
             cause = invalid_field("patch", patched, str(error))
             raise statuses.invalid("", "", "", [cause]) from None

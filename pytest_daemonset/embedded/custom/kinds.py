@@ -16,6 +16,7 @@ from pytest_daemonset.embedded.printers.ages import since
 from pytest_daemonset.embedded.printers.printer import AGE, NAME, age
 
 if TYPE_CHECKING:
+    from collections.abc import Container
     from datetime import datetime
 
     from pytest_daemonset.embedded.kinds.fielderrors import FieldError
@@ -40,7 +41,7 @@ class CustomKind(Kind):
         """The schema."""
         return dict(self.schema or {})
 
-    def decode(self, obj: Object) -> list[str]:
+    def decode(self, obj: Object, only: Container[str] | None = None) -> list[str]:  # noqa: ARG002 - the schema may be newer
         """See `Kind.decode`; a value of another type is told by `validate_create`, but for metadata."""
         meta = obj.get("metadata")
         if meta is None:

@@ -134,7 +134,7 @@ def _quoted(value: str) -> str:
 
 def _is_time(value: str) -> bool:
     try:
-        SCALARS["MicroTime"].read(value, "")
+        SCALARS["MicroTime"].read(value, None)
     except ValueError:
         return False
     return True

@@ -15,16 +15,17 @@ A table (see `tables/`) lists messages; a message is a name and one indented lin
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_daemonset.embedded.kinds.fielderrors import DecodeError
-from pytest_daemonset.embedded.kinds.scalars import SCALARS
+from pytest_daemonset.embedded.kinds.places import Place, told
+from pytest_daemonset.embedded.kinds.scalars import SCALARS, Scalar
 from pytest_daemonset.embedded.kinds.tables import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
 Shape = Literal["one", "list", "map"]
 
@@ -52,6 +53,16 @@ class Field:
     inline: bool
     merge: str | None
     retain_keys: bool
+
+    @cached_property
+    def scalar(self) -> Scalar | None:
+        """What it holds; None if that is a message."""
+        return SCALARS.get(self.type)
+
+    @cached_property
+    def kept(self) -> bool:
+        """Whether it is written although it is empty, if it was given."""
+        return self.keeps_zero or self.always
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,11 +108,14 @@ def _read_tables(tables: tuple[str, ...]) -> Mapping[str, Message]:
 MESSAGES = _read_tables(TABLES)
 
 
-def decode(message: Message, obj: dict[str, Any]) -> list[str]:
+def decode(message: Message, obj: dict[str, Any], only: Container[str] | None = None) -> list[str]:
     """Bring an object into the form in which the server keeps it, in place.
 
     Unknown fields, nulls and empty values go, values get their canonical spelling (quantities, times), and fields that
     are always written appear.
+
+    Args:
+        only: the fields to look at; the others are in that form already. None for all.
 
     Returns:
         The paths of the unknown fields.
@@ -110,23 +124,27 @@ def decode(message: Message, obj: dict[str, Any]) -> list[str]:
         DecodeError: A known field holds a value of another type.
     """
     unknown: list[str] = []
-    _decode_message(message, obj, "", unknown)
+    _decode_message(message, obj, None, unknown, only)
     return unknown
 
 
-def _decode_message(message: Message, obj: dict[str, Any], path: str, unknown: list[str]) -> None:
+def _decode_message(
+    message: Message, obj: dict[str, Any], place: Place | None, unknown: list[str], only: Container[str] | None = None
+) -> None:
     fields = message.fields
-    for name in tuple(obj):
+    for name, value in tuple(obj.items()):
+        if only is not None and name not in only:
+            continue
         known = fields.get(name)
         if known is None:
-            unknown.append(f"{path}{name}")
+            unknown.append(told((place, name)))
             del obj[name]
             continue
-        value = obj[name]
         if value is not None:
-            value = _decode_field(known, value, f"{path}{name}", unknown)
-            if value or known.keeps_zero or known.always:
-                obj[name] = value
+            # most values are texts, which are what they should be
+            if known.type != "string" or known.shape != "one" or type(value) is not str:
+                value = obj[name] = _decode_field(known, value, (place, name), unknown)
+            if value or known.kept:
                 continue
         del obj[name]
     for missing in message.always:
@@ -134,42 +152,43 @@ def _decode_message(message: Message, obj: dict[str, Any], path: str, unknown: l
             obj[missing.name] = _empty(missing)
 
 
-def _decode_field(known: Field, value: Any, path: str, unknown: list[str]) -> Any:
+def _decode_field(known: Field, value: Any, place: Place, unknown: list[str]) -> Any:
     if known.shape == "one":
-        return _decode_value(known.type, value, path, unknown)
+        return _decode_value(known, value, place, unknown)
     if known.shape == "list":
         if not isinstance(value, list):
-            raise DecodeError(f"json: cannot unmarshal {_json_type(value)} into field {path} of type []{known.type}")
+            raise DecodeError(
+                f"json: cannot unmarshal {_json_type(value)} into field {told(place)} of type []{known.type}"
+            )
         for index, element in enumerate(value):
-            value[index] = _decode_value(known.type, element, f"{path}[{index}]", unknown)
+            value[index] = _decode_value(known, element, (place, index), unknown)
         return value
     if not isinstance(value, dict):
         raise DecodeError(
-            f"json: cannot unmarshal {_json_type(value)} into field {path} of type map[string]{known.type}"
+            f"json: cannot unmarshal {_json_type(value)} into field {told(place)} of type map[string]{known.type}"
         )
     for key, element in value.items():
-        value[key] = _decode_value(known.type, element, f"{path}.{key}", unknown)
+        value[key] = _decode_value(known, element, (place, key), unknown)
     return value
 
 
-def _decode_value(kind: str, value: Any, path: str, unknown: list[str]) -> Any:
-    scalar = SCALARS.get(kind)
+def _decode_value(known: Field, value: Any, place: Place, unknown: list[str]) -> Any:
+    scalar = known.scalar
     if scalar is not None:
-        return scalar.zero if value is None else scalar.read(value, path)
+        return scalar.zero if value is None else scalar.read(value, place)
     if value is None:
         value = {}
     if not isinstance(value, dict):
-        raise DecodeError(f"json: cannot unmarshal {_json_type(value)} into field {path} of type {kind}")
-    _decode_message(MESSAGES[kind], value, f"{path}.", unknown)
+        raise DecodeError(f"json: cannot unmarshal {_json_type(value)} into field {told(place)} of type {known.type}")
+    _decode_message(MESSAGES[known.type], value, place, unknown)
     return value
 
 
 def _empty(known: Field) -> Any:
     if known.shape != "one" or known.keeps_zero:
         return None
-    scalar = SCALARS.get(known.type)
-    if scalar is not None:
-        return scalar.zero
+    if known.scalar is not None:
+        return known.scalar.zero
     return {each.name: _empty(each) for each in MESSAGES[known.type].always}
 
 

@@ -22,7 +22,7 @@ from pytest_daemonset.embedded.kinds.fields import MESSAGES, Message, decode, li
 from pytest_daemonset.embedded.printers import NAMED, Printer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping
 
     from pytest_daemonset.embedded.kinds.fielderrors import FieldError
 
@@ -143,8 +143,11 @@ class Kind:
         """The lists whose elements a strategic merge patch may cut by `$retainKeys`."""
         return retained_keys(self.fields)
 
-    def decode(self, obj: Object) -> list[str]:
+    def decode(self, obj: Object, only: Container[str] | None = None) -> list[str]:
         """Bring an object into the form in which it is kept, in place: no unknown fields, canonical values.
+
+        Args:
+            only: the top-level fields that may not be in that form yet; None for all.
 
         Returns:
             The paths of the unknown fields, as fieldValidation tells them: `spec.template.spec.contaners`, `spec.x[0].y`.
@@ -152,7 +155,7 @@ class Kind:
         Raises:
             DecodeError: A known field holds a value of another type; the server answers 400.
         """
-        unknown = decode(self.fields, obj)
+        unknown = decode(self.fields, obj, only)
         self.on_decode(obj)
         return unknown
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache, wraps
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    Rule = Callable[[str], "list[str]"]
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII)
@@ -17,10 +20,25 @@ _PORT_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 _CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+", re.ASCII)
 
 
+_SHORT = 320
+
+
+def _repeated(rule: Rule) -> Rule:
+    """A rule on texts that are the same in object after object: it is asked once about each that is not too long to remember."""
+    remembered = lru_cache(maxsize=4096)(lambda text: tuple(rule(text)))
+
+    @wraps(rule)
+    def told(text: str) -> list[str]:
+        return list(remembered(text)) if len(text) <= _SHORT else rule(text)
+
+    return told
+
+
 def _alphanumeric(what: str, also: str, example: str) -> str:
     return f"{what} must consist of {also}, and must start and end with an alphanumeric character (such as {example})"
 
 
+@_repeated
 def dns_label(text: str) -> list[str]:
     """What is wrong with an RFC 1123 label, such as the name of a namespace or container."""
     wrong = []
@@ -51,6 +69,7 @@ def path_segment(text: str) -> list[str]:
     return [f"may not contain '{sign}'" for sign in "/%" if sign in text]
 
 
+@_repeated
 def qualified_name(text: str) -> list[str]:
     """What is wrong with the key of a label, annotation or taint: an optional DNS prefix, a slash, and a name."""
     prefix, slash, name = text.rpartition("/")
@@ -72,6 +91,7 @@ def qualified_name(text: str) -> list[str]:
     return wrong
 
 
+@_repeated
 def label_value(text: str) -> list[str]:
     """What is wrong with the value of a label."""
     wrong = []
@@ -83,6 +103,7 @@ def label_value(text: str) -> list[str]:
     return wrong
 
 
+@_repeated
 def environment_name(text: str) -> list[str]:
     """What is wrong with the name of an environment variable."""
     return [] if _ENVIRONMENT.fullmatch(text) else ["a valid environment variable name has printable ASCII without '='"]
@@ -106,6 +127,6 @@ def config_key(text: str) -> list[str]:
     return ["may not be '.' or start with '..'"] if text == "." or text.startswith("..") else []
 
 
-NAME_RULES: MappingProxyType[str, Callable[[str], list[str]]] = MappingProxyType(
+NAME_RULES: MappingProxyType[str, Rule] = MappingProxyType(
     {"label": dns_label, "subdomain": dns_subdomain, "path-segment": path_segment}
 )

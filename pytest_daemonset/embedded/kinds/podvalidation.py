@@ -21,7 +21,7 @@ from pytest_daemonset.embedded.kinds.names import dns_label, dns_subdomain
 from pytest_daemonset.embedded.kinds.taints import validate_tolerations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 Object = dict[str, Any]
 
@@ -49,6 +49,31 @@ _REQUIRED_IN_VOLUMES = (
 )
 
 
+def _validate_pull_secrets(secrets: list[Object], path: str) -> Iterator[FieldError]:
+    for index, secret in enumerate(secrets):
+        if not secret.get("name"):
+            yield required(f"{path}[{index}].name")
+
+
+# The parts of a specification that can be judged by themselves, and the names in it.
+_PARTS: tuple[tuple[str, Callable[[Any, str], Iterable[FieldError]]], ...] = (
+    ("nodeSelector", validate_labels),
+    ("securityContext", validate_ids),
+    ("imagePullSecrets", _validate_pull_secrets),
+    ("affinity", validate_affinity),
+    ("topologySpreadConstraints", validate_spreading),
+    ("tolerations", validate_tolerations),
+)
+_NAMES = (
+    ("serviceAccountName", dns_subdomain),
+    ("nodeName", dns_subdomain),
+    ("hostname", dns_label),
+    ("subdomain", dns_label),
+    ("priorityClassName", dns_subdomain),
+    ("runtimeClassName", dns_subdomain),
+)
+
+
 def validate_template(template: Object, path: str) -> list[FieldError]:
     """Tell what is wrong with a pod template."""
     meta = template["metadata"]
@@ -65,27 +90,16 @@ def validate_spec(spec: Object, path: str) -> list[FieldError]:
 
 
 def _validate(spec: Object, path: str) -> Iterator[FieldError]:
-    yield from _validate_volumes(spec.get("volumes", []), f"{path}.volumes")
+    if "volumes" in spec:
+        yield from _validate_volumes(spec["volumes"], f"{path}.volumes")
     yield from validate_containers(spec, path)
     if spec.get("restartPolicy") not in _RESTART:
         yield not_supported(f"{path}.restartPolicy", spec.get("restartPolicy"), _RESTART)
     yield from _validate_dns(spec, path)
-    yield from validate_labels(spec.get("nodeSelector", {}), f"{path}.nodeSelector")
-    yield from validate_ids(spec.get("securityContext", {}), f"{path}.securityContext")
-    for index, secret in enumerate(spec.get("imagePullSecrets", [])):
-        if not secret.get("name"):
-            yield required(f"{path}.imagePullSecrets[{index}].name")
-    yield from validate_affinity(spec.get("affinity", {}), f"{path}.affinity")
-    yield from validate_spreading(spec.get("topologySpreadConstraints", []), f"{path}.topologySpreadConstraints")
-    yield from validate_tolerations(spec.get("tolerations", []), f"{path}.tolerations")
-    for name, rule in (
-        ("serviceAccountName", dns_subdomain),
-        ("nodeName", dns_subdomain),
-        ("hostname", dns_label),
-        ("subdomain", dns_label),
-        ("priorityClassName", dns_subdomain),
-        ("runtimeClassName", dns_subdomain),
-    ):
+    for name, validate in _PARTS:
+        if name in spec:
+            yield from validate(spec[name], f"{path}.{name}")
+    for name, rule in _NAMES:
         if spec.get(name):
             for text in rule(spec[name]):
                 yield invalid(f"{path}.{name}", spec[name], text)

@@ -10,10 +10,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_daemonset.embedded.kinds.fielderrors import DecodeError
+from pytest_daemonset.embedded.kinds.places import told
 from pytest_daemonset.embedded.kinds.quantity import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pytest_daemonset.embedded.kinds.places import Place
 
 
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)", re.ASCII)
@@ -22,90 +25,92 @@ _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:
 class Scalar(NamedTuple):
     """One scalar type.
 
-    `read(value, path)` gives the canonical value, or raises DecodeError; `zero` is what an absent value is written as.
+    `read(value, place)` gives the canonical value, or raises DecodeError; `zero` is what an absent value is written as.
     """
 
-    read: Callable[[Any, str], Any]
+    read: Callable[[Any, Place | None], Any]
     zero: Any
 
 
-def _refuse(value: Any, path: str, wanted: str) -> DecodeError:
-    return DecodeError(f"json: cannot unmarshal {value!r:.80} into field {path} of type {wanted}")
+def _refuse(value: Any, place: Place | None, wanted: str) -> DecodeError:
+    return DecodeError(f"json: cannot unmarshal {value!r:.80} into field {told(place)} of type {wanted}")
 
 
-def _string(value: Any, path: str) -> str:
+def _string(value: Any, place: Place | None) -> str:
     if not isinstance(value, str):
-        raise _refuse(value, path, "string")
+        raise _refuse(value, place, "string")
     return value
 
 
-def _bool(value: Any, path: str) -> bool:
+def _bool(value: Any, place: Place | None) -> bool:
     if not isinstance(value, bool):
-        raise _refuse(value, path, "bool")
+        raise _refuse(value, place, "bool")
     return value
 
 
-def _integer(bits: int) -> Callable[[Any, str], int]:
+def _integer(bits: int) -> Callable[[Any, Place | None], int]:
     limit = 1 << (bits - 1)
 
-    def read(value: Any, path: str) -> int:
+    def read(value: Any, place: Place | None) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not -limit <= value < limit:
-            raise _refuse(value, path, f"int{bits}")
+            raise _refuse(value, place, f"int{bits}")
         return value
 
     return read
 
 
-def _bytes(value: Any, path: str) -> str:
+def _bytes(value: Any, place: Place | None) -> str:
     if not isinstance(value, str):
-        raise _refuse(value, path, "[]byte")
+        raise _refuse(value, place, "[]byte")
     try:
         base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise DecodeError(f"illegal base64 data in field {path}: {error}") from None
+        raise DecodeError(f"illegal base64 data in field {told(place)}: {error}") from None
     return value
 
 
-def _moment(value: Any, path: str, wanted: str) -> datetime:
+def _moment(value: Any, place: Place | None, wanted: str) -> datetime:
     if not isinstance(value, str):
-        raise _refuse(value, path, wanted)
+        raise _refuse(value, place, wanted)
     read = _RFC3339.fullmatch(value)
     if read is None:
-        raise DecodeError(f'parsing time "{value:.60}" in field {path} as RFC 3339: cannot parse')
+        raise DecodeError(f'parsing time "{value:.60}" in field {told(place)} as RFC 3339: cannot parse')
     seconds, fraction, zone = read.groups(default="")
     try:
         # Python 3.10 reads fractions of six digits only, and no "Z".
         moment = datetime.fromisoformat(f"{seconds}.{fraction[:6]:0<6}{'+00:00' if zone == 'Z' else zone}")
         return moment.astimezone(timezone.utc)
     except (ValueError, OverflowError):
-        raise DecodeError(f'parsing time "{value:.60}" in field {path}: out of range') from None
+        raise DecodeError(f'parsing time "{value:.60}" in field {told(place)}: out of range') from None
 
 
-def _time(value: Any, path: str) -> str:
-    return f"{_moment(value, path, 'Time').replace(microsecond=0, tzinfo=None).isoformat()}Z"
+def _time(value: Any, place: Place | None) -> str:
+    return f"{_moment(value, place, 'Time').replace(microsecond=0, tzinfo=None).isoformat()}Z"
 
 
-def _micro_time(value: Any, path: str) -> str:
-    return f"{_moment(value, path, 'MicroTime').replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+def _micro_time(value: Any, place: Place | None) -> str:
+    return f"{_moment(value, place, 'MicroTime').replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
-def _quantity(value: Any, path: str) -> str:
+def _quantity(value: Any, place: Place | None) -> str:
     text = value if isinstance(value, str) else str(value)
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise _refuse(value, path, "Quantity")
+        raise _refuse(value, place, "Quantity")
     spelled = canonical(text.strip())
     if spelled is None:
-        raise DecodeError(f"quantities must match the regular expression of quantities, field {path} is {value!r:.60}")
+        raise DecodeError(
+            f"quantities must match the regular expression of quantities, field {told(place)} is {value!r:.60}"
+        )
     return spelled
 
 
-def _int_or_string(value: Any, path: str) -> int | str:
+def _int_or_string(value: Any, place: Place | None) -> int | str:
     if isinstance(value, str):
         return value
-    return _integer(32)(value, path)
+    return _integer(32)(value, place)
 
 
-def _any(value: Any, _path: str) -> Any:
+def _any(value: Any, _place: Place | None) -> Any:
     return value
 
 
