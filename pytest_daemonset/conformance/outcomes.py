@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from pytest_daemonset.conformance.profiles import Profile
 
 UNSUPPORTED: Final = "declared unsupported"
+_ON_GUARD: Final = " (on guard)"
+"""Ends the name of a test of another row, where this row's invariant stood guard and was broken."""
+
+_GUARDED: Final = re.compile(r" was broken \[([A-Z]+-\d+(?:, [A-Z]+-\d+)*)\]")
 _TOLD: Final = "_daemonset_told"
 """The attribute of a report that carries outcome and reason, also from a worker of pytest-xdist."""
 
@@ -61,7 +66,15 @@ def tell(report: pytest.TestReport, call: pytest.CallInfo[Any]) -> None:
         told = (UNSUPPORTED if reason.startswith(UNSUPPORTED) else "not observable here", reason)
     else:
         told = ("passed", "")
+    if told[0] == "failed" and raised is not None:
+        setattr(report, _TOLD, [*told, *_broken_guards(told[1])])
+        return
     setattr(report, _TOLD, list(told))
+
+
+def _broken_guards(told: str) -> list[str]:
+    """The rows of the invariants that stood guard and were broken, as a violation and its notes name them."""
+    return sorted({row for found in _GUARDED.findall(told) for row in found.split(", ")})
 
 
 def _notes(raised: BaseException | None) -> str:
@@ -100,7 +113,11 @@ class Outcomes:
         """
         known = self._tests.setdefault(row, {}).setdefault(name, _Running())
         known.seconds += report.duration
-        outcome, told = getattr(report, _TOLD, None) or ("passed" if report.passed else "failed", "")
+        outcome, told, *guarded = getattr(report, _TOLD, None) or ("passed" if report.passed else "failed", "")
+        for other in self.rows.intersection(guarded) - {row}:
+            # Its promise was broken before everybody's eyes, whatever its own scenarios say.
+            found = "expected to fail" if other in self.profile.expected else "failed"
+            self._tests.setdefault(other, {})[f"{name}{_ON_GUARD}"] = _Running([found], told)
         if report.when == "call" or not report.passed:
             if told and worst([*known.outcomes, outcome]) == outcome:
                 known.told = told
@@ -109,7 +126,11 @@ class Outcomes:
     @property
     def unjudged(self) -> list[str]:
         """The rows that were asked for and have no outcome."""
-        judged = {row for row, tests in self._tests.items() if any(one.outcomes for one in tests.values())}
+        judged = {
+            row
+            for row, tests in self._tests.items()
+            if any(one.outcomes and not name.endswith(_ON_GUARD) for name, one in tests.items())
+        }
         return sorted(self.rows - judged)
 
     def of(self, row: str) -> str:

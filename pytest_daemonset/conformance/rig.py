@@ -10,6 +10,8 @@ from pytest_daemonset.conformance.set_under_test import SetUnderTest
 from pytest_daemonset.conformance.writes import WriteLog, told
 from pytest_daemonset.contract import (
     at_most_one_pod_per_node,
+    labelled_with_a_revision,
+    made_as_its_revision_says,
     observed_generation_sane,
     owned,
     status_consistent,
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     from pytest_daemonset.observe.scope import Scope
     from pytest_daemonset.running import Running
 
+RECORDED: Final = (labelled_with_a_revision, made_as_its_revision_says)
+"""What stands guard beside it where the controller keeps a history."""
+
 Object = dict[str, Any]
 T = TypeVar("T")
 
@@ -51,6 +56,7 @@ class Rig:
         namespace: its namespace.
         sets: the kind under test; the rows call it `DAEMONSETS`, whatever it is, and write and read it as one.
         under_test: what is known of that kind.
+        history: whether its controller records what it rolls out.
     """
 
     def __init__(
@@ -62,10 +68,13 @@ class Rig:
         namespace: str,
         sets: Resource = DAEMONSETS,
         under_test: KindUnderTest = PLAIN_KIND,
+        *,
+        history: bool = True,
     ) -> None:
         self.namespace = namespace
         self.sets = sets
         self.under_test = under_test
+        self.history = history
         self.shape = under_test.shape
         self.timings = under_test.timings
         self.nodes = nodes
@@ -82,14 +91,20 @@ class Rig:
 
     # Sets
 
-    def apply(self, manifest: Mapping[str, Any], *, guard: tuple[Property, ...] = SAFETY) -> SetUnderTest:
+    def apply(
+        self, manifest: Mapping[str, Any], *, guard: tuple[Property, ...] = SAFETY, recorded: bool = True
+    ) -> SetUnderTest:
         """Apply a set, watched from before it exists.
 
         Args:
             manifest: see `manifests.daemonset`.
             guard: what must hold in every state from now to the end of the row.
+            recorded: whether revisions and the labels of pods stand guard too (REV-03), where there is a history: not in a row
+                that takes a revision away itself, or plants a pod without its label.
         """
         applied = SetUnderTest(self, self.daemonsets.apply(self.own(manifest)).wait())
+        if guard and recorded and self.history:
+            guard += RECORDED
         if guard:
             # Not left: the scope ends it with the row, and what it found is the row's failure.
             applied.daemonset.always(*guard).__enter__()

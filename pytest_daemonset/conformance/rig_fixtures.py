@@ -28,7 +28,9 @@ def rig(
     _daemonset_namespace: str,
 ) -> Iterator[Rig]:
     """The row's hands on the cluster."""
+    from pytest_daemonset.conformance.levels import offered
     from pytest_daemonset.conformance.rig import Rig
+    from pytest_daemonset.conformance.suite import PROFILE
 
     run = pytestconfig.stash[RUN]
     rig = Rig(
@@ -39,6 +41,7 @@ def rig(
         _daemonset_namespace,
         run.resource(),
         run.under_test(),
+        history=offered("history", pytestconfig.stash[PROFILE].features),
     )
     rig.workers(1)  # on a cluster without any node, most rows would hold without proving anything
     yield rig

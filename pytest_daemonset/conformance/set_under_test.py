@@ -110,7 +110,8 @@ class SetUnderTest:
             if verdict.answer is UNKNOWN:
                 raise Inconclusive(f"{self.daemonset.subject}: always({one.name}) cannot be judged:{reasons}")
             if verdict.answer is not HOLDS:
-                raise Violation(f"{self.daemonset.subject}: {one.name} was broken:{reasons}")
+                rows = f" [{', '.join(one.rows)}]" if one.rows else ""
+                raise Violation(f"{self.daemonset.subject}: {one.name} was broken{rows}:{reasons}")
 
     def only_on_eligible_nodes(self) -> None:
         """After a barrier: no pod was ever made for a node that was not eligible, and the placement is right.

@@ -73,10 +73,10 @@ def test_OWN_02_an_older_orphan_displaces_the_set_s_own_pod(rig: Rig) -> None:
     """
     node = rig.workers(1)[0]
     orphan = rig.plant(pod("z-orphan", labels={"app": "not-yet"}, bound_to=node.name))
-    other = rig.apply(daemonset("other"))
+    other = rig.apply(daemonset("other"), recorded=False)
     other.eventually(one_pod_per_node)
     other.stays(one_pod_per_node, for_=1.2)
-    agent = rig.apply(daemonset(strategy="OnDelete"), guard=SAFETY[1:])
+    agent = rig.apply(daemonset(strategy="OnDelete"), guard=SAFETY[1:], recorded=False)
     agent.eventually(one_pod_per_node)
     younger = agent.pod_on(node)["metadata"]["uid"]
     rig.patch(PODS, "z-orphan", {"metadata": {"labels": AGENT}})
@@ -172,7 +172,7 @@ def test_OWN_08_set_based_selectors_decide_ownership_too(
     fits = rig.plant(pod("fits", labels={**AGENT, "tier": "node"}, bound_to=node.name))
     other = rig.plant(pod("stranger", labels={**AGENT, **stranger}, bound_to=node.name))
     selector = {"matchLabels": AGENT, "matchExpressions": [requirement]}
-    agent = rig.apply(daemonset(labels={"tier": "node"}, selector=selector, strategy="OnDelete"))
+    agent = rig.apply(daemonset(labels={"tier": "node"}, selector=selector, strategy="OnDelete"), recorded=False)
     agent.eventually(adopted(fits["metadata"]["uid"]))
     agent.barrier()
     now = rig.get(PODS, "stranger")
@@ -203,13 +203,13 @@ def test_OWN_11_made_again_with_another_template_a_set_replaces_its_orphans(rig:
 
     Source: none; the built-in controller keeps them (observed). Catches: adopted pods taken for current. Trap: none; no nudge.
     """
-    old = rig.apply(rolling(version="1"))
+    old = rig.apply(rolling(version="1"), recorded=False)
     old.eventually(all_at("1") & status_matches)
     _orphaned(rig, old)
     manifest = rolling(version="1")
     # The labels stay, so that an image alone tells old from new.
     manifest["spec"]["template"]["spec"]["containers"][0]["image"] = "registry.k8s.io/pause:3.9"
-    new = rig.apply(manifest)
+    new = rig.apply(manifest, recorded=False)
 
     def complaint(state: State) -> str | None:
         images = {one.name: one.object["spec"]["containers"][0]["image"] for one in state.owned.values() if one.active}
@@ -226,7 +226,7 @@ def test_OWN_12_a_revision_is_adopted_back_and_foreign_ones_are_left_alone(rig: 
     Source: unit TestControlledHistories; observed. Catches: orphaned history that no rollback can use. Trap: some controllers
     do not watch revisions, so a barrier.
     """
-    agent = rig.apply(rolling())
+    agent = rig.apply(rolling(), recorded=False)
     agent.eventually(all_at("1") & revisions(1))
     (mine,) = revisions_of(agent)
     elsewhere = rig.another_namespace()

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_daemonset.conformance.goals import counters, every_eligible_node_served
 from pytest_daemonset.conformance.manifests import daemonset, pod
-from pytest_daemonset.conformance.rolling import rolling, this_many_at, to
+from pytest_daemonset.conformance.rolling import SURGE_GUARD, rolling, this_many_at, to
 from pytest_daemonset.conformance.writes import UNCOUNTED, told
 from pytest_daemonset.contract import one_pod_per_node, ready, status_matches
 from pytest_daemonset.contract.views import Pod
@@ -145,7 +145,7 @@ def test_API_06_every_verb_works_on_sets(rig: Rig) -> None:
     """
     manifest = daemonset(nodeSelector={"example.com/nobody": "has-this"})
     manifest["metadata"]["labels"] = {"row": "api-06"}
-    agent = rig.apply(manifest, guard=())
+    agent = rig.apply(manifest)
     agent.eventually(counters())
     path = rig.sets.path(rig.namespace, agent.name)
     agent.update(lambda stored: stored["spec"].update(revisionHistoryLimit=4))
@@ -207,7 +207,7 @@ def test_RES_02_own_host_ports_are_no_reason_to_delete_a_pod(rig: Rig) -> None:
     """
     manifest = rolling(surge=1)
     manifest["spec"]["template"]["spec"]["containers"][0]["ports"] = [{"containerPort": 9100, "hostPort": 9100}]
-    agent = rig.apply(manifest, guard=())
+    agent = rig.apply(manifest, guard=SURGE_GUARD)
     agent.eventually(one_pod_per_node & ready)
     before = agent.uids()
     agent.barrier()

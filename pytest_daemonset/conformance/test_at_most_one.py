@@ -108,7 +108,7 @@ def test_AMO_04_a_crowded_node_is_pruned_to_the_bound_then_the_oldest_pod(rig: R
     by_age, by_binding = rig.workers(2)
     for node in (by_age, by_binding):
         node.taint("example.com/dedicated:NoSchedule").wait()
-    agent = rig.apply(daemonset(strategy="OnDelete"), guard=BESIDE_PLANTED)
+    agent = rig.apply(daemonset(strategy="OnDelete"), guard=BESIDE_PLANTED, recorded=False)
     first = [
         rig.plant(pod("z-older", labels=AGENT, bound_to=by_age.name)),
         rig.plant(pod("a-unbound", labels=AGENT, pinned_to=by_binding.name)),
@@ -133,7 +133,7 @@ def test_AMO_05_pruning_never_empties_a_node(rig: Rig) -> None:
     node.taint("example.com/dedicated:NoSchedule").wait()
     for letter in "abcd":
         rig.plant(pod(f"planted-{letter}", labels=AGENT, bound_to=node.name))
-    agent = rig.apply(daemonset(strategy="OnDelete"), guard=BESIDE_PLANTED)
+    agent = rig.apply(daemonset(strategy="OnDelete"), guard=BESIDE_PLANTED, recorded=False)
     agent.eventually(one_left_on(node.name))
     agent.barrier()
     agent.throughout(NeverWithoutAPod(node.name))

@@ -9,6 +9,7 @@ import pytest
 from pytest_daemonset.conformance.goals import counters, every_eligible_node_served
 from pytest_daemonset.conformance.manifests import daemonset
 from pytest_daemonset.conformance.rolling import (
+    SURGE_GUARD,
     all_at,
     bad,
     exactly,
@@ -19,7 +20,7 @@ from pytest_daemonset.conformance.rolling import (
     this_many_at,
     to,
 )
-from pytest_daemonset.contract import never_done_early, one_pod_per_node, ready, status_consistent, status_matches
+from pytest_daemonset.contract import never_done_early, one_pod_per_node, ready, status_matches
 from pytest_daemonset.contract.events import DAEMONSET, POD
 from pytest_daemonset.contract.views import DaemonSet, Pod
 from pytest_daemonset.kube.resources import DAEMONSETS
@@ -146,7 +147,7 @@ def test_STAT_11_the_status_never_says_that_a_rollout_has_ended_before_it_has(ri
     happened up to then, in the merged order of the kinds; pods that never become Ready come first, then a rollout that ends.
     """
     exactly(rig, 3)
-    agent = rig.apply(rolling(surge=surge), guard=(status_consistent,))
+    agent = rig.apply(rolling(surge=surge), guard=SURGE_GUARD)
     agent.eventually(all_at("1") & status_matches)
     bad(rig, "2")
     agent.update(to("2"))

@@ -61,7 +61,7 @@ def test_EVT_02_a_refused_pod_is_told_by_an_event_with_its_cause(rig: Rig) -> No
 
     Source: code. Catches: failure that only the log tells. Trap: as for EVT-01.
     """
-    agent = rig.apply(daemonset(**REFUSED), guard=())
+    agent = rig.apply(daemonset(**REFUSED))
     agent.eventually(counters(currentNumberScheduled=0))
     _expect_event(rig, agent, "Warning", "FailedCreate", REFUSED["priorityClassName"])
 

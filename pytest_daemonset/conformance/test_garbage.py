@@ -60,8 +60,8 @@ def test_GC_04_for_a_set_that_is_being_deleted_the_controller_writes_nothing(rig
     Source: unit TestDontDoAnythingIfBeingDeleted. Catches: "one last sync". Trap: a finalizer keeps the set, so that the
     window is as wide as needed; a barrier on another set, and the write log.
     """
-    other = rig.apply(daemonset("other"))
-    agent = rig.apply(daemonset(strategy="OnDelete"))
+    other = rig.apply(daemonset("other"), recorded=False)
+    agent = rig.apply(daemonset(strategy="OnDelete"), recorded=False)
     agent.eventually(one_pod_per_node & ready & status_matches)
     node = rig.workers(1)[0]
     agent.hold_by_finalizer()

@@ -68,7 +68,7 @@ def test_NODE_03_the_controller_removes_the_unbound_pod_of_a_node_that_vanished(
     """
     unbound, bound = rig.workers(3)[:2]
     # The planted pod is a second one for a moment, so that sentence does not stand guard.
-    agent = rig.apply(daemonset(schedulerName=NOBODY, strategy="OnDelete"), guard=SAFETY[1:])
+    agent = rig.apply(daemonset(schedulerName=NOBODY, strategy="OnDelete"), guard=SAFETY[1:], recorded=False)
     agent.eventually(every_eligible_node_served)
     replaced = agent.pod_on(bound)
     planted = rig.plant(

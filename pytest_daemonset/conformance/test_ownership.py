@@ -24,10 +24,10 @@ def test_OWN_01_a_matching_orphan_is_adopted_and_counts_for_its_node(rig: Rig) -
     been seen before the set is, so it is planted first, with a barrier on another set; OnDelete, for it has no revision.
     """
     node = rig.workers(1)[0]
-    other = rig.apply(daemonset("other"))
+    other = rig.apply(daemonset("other"), recorded=False)
     orphan = rig.plant(pod("orphan", labels=AGENT, bound_to=node.name))
     other.barrier()
-    agent = rig.apply(daemonset(strategy="OnDelete"))
+    agent = rig.apply(daemonset(strategy="OnDelete"), recorded=False)
     agent.eventually(adopted(orphan["metadata"]["uid"]))
     agent.eventually(one_pod_per_node)
     agent.barrier()
@@ -54,7 +54,7 @@ def test_OWN_03_what_is_not_its_own_is_never_adopted_deleted_or_written_to(rig: 
         rig.plant(pod("terminating", labels=going, bound_to=node)),
     ]
     rig.delete_pod(planted[-1])
-    agent = rig.apply(daemonset(strategy="OnDelete"))
+    agent = rig.apply(daemonset(strategy="OnDelete"), recorded=False)
     agent.eventually(every_eligible_node_served)
     agent.barrier()
     for one in planted:
@@ -79,7 +79,7 @@ def test_OWN_05_ownership_is_decided_by_uid_not_by_name(rig: Rig) -> None:
     uid = "00000000-0000-4000-8000-000000000000"
     late = {"apiVersion": rig.sets.api_version, "kind": rig.sets.kind, "metadata": {"name": "agent", "uid": uid}}
     rig.plant(pod("imposter", labels={**AGENT, "case": "imposter"}, bound_to=node, owner=late))
-    agent = rig.apply(daemonset(strategy="OnDelete"))
+    agent = rig.apply(daemonset(strategy="OnDelete"), recorded=False)
     agent.barrier()
     rig.expect(agent.made_for().get(node) == 1, f"no pod was made for {node}: a namesake's pod was counted there")
     rig.expect_no_writes(

@@ -165,7 +165,7 @@ def test_FAIL_08_refused_pods_are_retried_and_the_status_tells_the_shortfall(rig
     the status is written. Trap: refused by admission for an unknown priority class, on any API server; no nudge but the change
     that removes the cause.
     """
-    agent = rig.apply(daemonset(**REFUSED), guard=())
+    agent = rig.apply(daemonset(**REFUSED))
     nodes = len(rig.nodes)
     agent.eventually(counters(desiredNumberScheduled=nodes, currentNumberScheduled=0, numberUnavailable=nodes))
     rig.expect(not agent.made(), "pods were made that admission should refuse")
@@ -181,7 +181,7 @@ def test_ROB_02_a_refusal_costs_few_doomed_calls(rig: Rig) -> None:
     node in every retry. Trap: bounded with slack, over the first two seconds of retries, by the server's clock.
     """
     nodes = len(rig.workers(12))
-    agent = rig.apply(daemonset(**REFUSED), guard=())
+    agent = rig.apply(daemonset(**REFUSED))
     shortfall = counters(currentNumberScheduled=0)
     agent.eventually(shortfall)
     agent.stays(shortfall, for_=1.5)
@@ -198,7 +198,7 @@ def test_ROB_03_creations_that_the_ramp_skipped_wedge_nothing(rig: Rig) -> None:
     made. Trap: the time-out of the wait is far below that.
     """
     rig.workers(5)
-    agent = rig.apply(daemonset(**REFUSED), guard=())
+    agent = rig.apply(daemonset(**REFUSED))
     agent.eventually(counters(currentNumberScheduled=0))
     agent.update({"spec": {"template": {"spec": {"priorityClassName": None, "priority": None}}}})
     agent.eventually(every_eligible_node_served)
@@ -209,7 +209,7 @@ def test_ROB_11_a_set_that_fails_for_good_does_not_delay_others(rig: Rig) -> Non
 
     Source: code. Catches: the first in the queue blocks it. Trap: none but a generous time-out.
     """
-    failing = rig.apply(daemonset("failing", **REFUSED), guard=())
+    failing = rig.apply(daemonset("failing", **REFUSED))
     failing.eventually(counters(currentNumberScheduled=0))
     agent = rig.apply(daemonset())
     agent.eventually(one_pod_per_node & ready)

@@ -43,17 +43,16 @@ NOWHERE = {"example.com/nobody": "has-this"}
 """A node selector that no node satisfies: templates change, and no pod slows that down."""
 
 
-def _rolled(rig: Rig, nodes: int = 3, **how: Any) -> SetUnderTest:
+def _rolled(rig: Rig, nodes: int = 3, *, recorded: bool = True, **how: Any) -> SetUnderTest:
     exactly(rig, nodes)
-    agent = rig.apply(rolling(**how), guard=GUARD)
+    agent = rig.apply(rolling(**how), guard=GUARD, recorded=recorded)
     agent.eventually(all_at("1") & status_matches)
     return agent
 
 
 def _podless(rig: Rig, **how: Any) -> SetUnderTest:
     """A set without any pod, whose first template has been recorded."""
-    # The guards of pods would guard nothing here.
-    agent = rig.apply(rolling(nodeSelector=NOWHERE, **how), guard=GUARD[2:4])
+    agent = rig.apply(rolling(nodeSelector=NOWHERE, **how), guard=GUARD)
     agent.eventually(counters() & revisions(1))
     return agent
 
@@ -134,7 +133,7 @@ def test_REV_04_the_data_of_a_revision_brings_its_template_back_and_never_change
     )
     manifest["spec"]["template"]["spec"]["containers"][0]["env"] = env
     manifest["spec"]["template"]["metadata"]["annotations"] = {"example.com/note": "first"}
-    agent = rig.apply(manifest, guard=GUARD[2:4])
+    agent = rig.apply(manifest, guard=GUARD)
     agent.eventually(counters() & revisions(1))
     original = agent.get()["spec"]["template"]
     (first,) = revisions_of(agent)
@@ -315,7 +314,7 @@ def test_REV_11_a_name_that_is_taken_raises_the_collision_counter(rig: Rig) -> N
     Source: integration TestLaunchWithHashCollision. Catches: the wrong content adopted, or "already exists" for ever.
     Trap: only the controller knows its hash, so the name is harvested from a set of the same name and template before.
     """
-    other = rig.apply(rolling(nodeSelector=NOWHERE), guard=())
+    other = rig.apply(rolling(nodeSelector=NOWHERE))
     other.eventually(counters() & revisions(1))
     other.update(to("2"))
     other.eventually(counters() & revisions(1, 2))
@@ -324,7 +323,7 @@ def test_REV_11_a_name_that_is_taken_raises_the_collision_counter(rig: Rig) -> N
     other.eventually(StateGoal("no revision is left", lambda state: "some" if state.revisions else None, (REVISION,)))
     content = {"apiVersion": "apps/v1", "kind": "ControllerRevision", "metadata": {"name": taken}, "revision": 9}
     rig.create(CONTROLLER_REVISIONS, {**content, "data": {"spec": {"something": "else"}}})
-    agent = rig.apply(rolling(nodeSelector=NOWHERE), guard=GUARD[2:4])
+    agent = rig.apply(rolling(nodeSelector=NOWHERE), guard=GUARD)
     agent.eventually(counters() & revisions(1))
     agent.update(to("2"))
     agent.eventually(counters() & revisions(1, 2))
@@ -340,7 +339,7 @@ def test_REV_12_a_current_revision_that_somebody_deletes_is_made_again(rig: Rig)
     Source: e2e controller_revision.go (partly). Catches: a new identity, and so a full rollout. Trap: some controllers do not
     watch revisions, so a barrier; then UIDs are compared.
     """
-    agent = _rolled(rig, 2)
+    agent = _rolled(rig, 2, recorded=False)
     before = agent.uids()
     (first,) = revisions_of(agent)
     rig.delete(CONTROLLER_REVISIONS, first.name)

@@ -239,7 +239,7 @@ def test_FAIL_10_with_surge_failed_pods_do_not_pile_up(rig: Rig) -> None:
     """
     node = exactly(rig, 2)[0]
     node.behave(AGENT, namespace=rig.namespace, reject="OutOfPatience").wait()
-    agent = rig.apply(rolling(surge=1), guard=SURGE_GUARD[:1])
+    agent = rig.apply(rolling(surge=1), guard=SURGE_GUARD)
 
     def pile(state: State) -> str | None:
         failed = [pod.name for pod in state.owned_on(node.name) if pod.terminal]
