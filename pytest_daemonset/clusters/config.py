@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 KINDS = ("embedded", "k3s")
 # What a test can require of a cluster; each cluster declares which of these it has.
 CAPABILITIES = frozenset(
-    {"audit", "behave", "builtin_controller", "containers", "crash", "real_kubelet", "virtual_nodes"}
+    {"audit", "behave", "builtin_controller", "containers", "crash", "held_loops", "real_kubelet", "virtual_nodes"}
 )
 
 

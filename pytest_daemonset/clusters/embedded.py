@@ -28,7 +28,7 @@ IDENTITIES: Final = {
     "controller": "system:serviceaccount:kube-system:daemon-set-controller::system:serviceaccounts,system:authenticated",
     "kubelets": "system:node:virtual::system:nodes,system:authenticated",
 }
-CAPABILITIES: Final = frozenset({"crash", "virtual_nodes", "builtin_controller", "audit", "behave"})
+CAPABILITIES: Final = frozenset({"crash", "virtual_nodes", "builtin_controller", "audit", "behave", "held_loops"})
 
 
 class EmbeddedCluster:

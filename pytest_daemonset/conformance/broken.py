@@ -212,6 +212,12 @@ _ALL: tuple[BrokenController, ...] = (
     ),
 )
 
+_ALL += (
+    BrokenController("tells-of-every-node", "writes an event for every node in every sync", ("EVT-04",), ("EVT-02",)),
+    BrokenController("trusts-the-kubelet", "takes rejected pods for pods on their way", ("FAIL-09",), ("FAIL-02",)),
+    BrokenController("tries-in-ending-namespaces", "tries again in namespaces that end", ("GC-08",), ("GC-01",)),
+    BrokenController("stops-at-leftovers", "fails at a pod whose node is gone", ("UPD-21",), ("UPD-17",)),
+)
 _ALL += tuple(
     BrokenController(name, does, (row,), ("PLACE-01", "UPD-03"), profile="reference-kruise")
     for name, does, row in (

@@ -64,7 +64,7 @@ FEATURES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
             (*(f"REV-{number:02}" for number in (1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12)), "OWN-12", "STAT-11")
         ),
         "adoption": frozenset(("OWN-01", "OWN-02", "OWN-04", "OWN-07", "OWN-08", "OWN-10", "OWN-11", "OWN-12")),
-        "events": frozenset(("EVT-01", "EVT-02", "EVT-03")),
+        "events": frozenset(("EVT-01", "EVT-02", "EVT-03", "EVT-04")),
         "validation": frozenset(("API-01", "API-02", "API-03", "API-04")),
         "partition": frozenset(("KRU-01", "KRU-06")),
         "pause": frozenset(("KRU-02",)),
@@ -87,7 +87,7 @@ LATER: Final[Mapping[str, str]] = MappingProxyType(
     {
         **dict.fromkeys(
             (
-                *("AMO-09", "AMO-10", "AMO-11", "GC-05", "STAT-07", "EVT-04"),
+                *("AMO-09", "AMO-10", "AMO-11", "GC-05", "STAT-07"),
                 *("ROB-04", "ROB-05", "ROB-06", "ROB-10", "ROB-14"),
             ),
             _PROXY,
@@ -95,14 +95,11 @@ LATER: Final[Mapping[str, str]] = MappingProxyType(
         "KRU-04": "needs a kubelet that restarts a container when its image changes",
         "KRU-05": "needs the life-cycle hooks of OpenKruise, which hold pods by its own labels",
         "KRU-09": "is about a feature gate of OpenKruise; the reference controller never has the fault that it mends",
-        "FAIL-09": "needs a real kubelet that rejects and evicts; FAIL-02 and FAIL-05 stand for what follows",
-        "GC-08": "needs a namespace that stays in its termination",
         "OWN-09": "needs an API that admits an empty selector",
         "PLACE-15": "needs an API server that reads the namespace's node selector",
         "REV-14": "is an old habit of the built-in controller, never to be asked of others",
         "ROB-12": "needs several replicas of the controller, and a pause of the leader",
         "ROB-15": "needs a webhook or a policy that takes labels away",
-        "UPD-21": "needs pod garbage collection switched off",
         "UPD-22": "needs an API that admits both limits as zero",
     }
 )

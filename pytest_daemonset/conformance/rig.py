@@ -41,6 +41,9 @@ RECORDED: Final = (labelled_with_a_revision, made_as_its_revision_says)
 Object = dict[str, Any]
 T = TypeVar("T")
 
+HOLD: Final = "embedded.pytest-daemonset.io/hold"
+"""The annotation by which a namespace of the embedded cluster holds loops back."""
+
 SAFETY: Final = (at_most_one_pod_per_node, owned, status_consistent, observed_generation_sane)
 """What no set may break in any state of any row, cheap to judge: stands guard over every set that a row applies."""
 
@@ -272,9 +275,37 @@ class Rig:
         """A second namespace, which goes with the row."""
         name = f"{self.namespace}-2"
         self.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-        client = self._running.cluster.client
-        self.at_end(lambda: self.do(lambda: client.delete(NAMESPACES, name)))
+        self.at_end(lambda: self.end_namespace(name))
         return name
+
+    def hold(self, loop: str, namespace: str | None = None) -> None:
+        """Have a loop of the control plane leave a namespace alone, by default the row's, until the row is over.
+
+        Only clusters with the capability ``held_loops`` heed it.
+
+        Args:
+            loop: ``pod-gc`` or ``namespaces``.
+            namespace: which.
+        """
+        name = namespace or self.namespace
+        client = self._running.cluster.client
+
+        def say(what: str | None) -> None:
+            self.do(
+                lambda: client.patch(NAMESPACES, name, {"metadata": {"annotations": {HOLD: what}}}, kind=MERGE_PATCH)
+            )
+
+        say(loop)
+        self.at_end(lambda: say(None))
+
+    def end_namespace(self, name: str) -> None:
+        """Begin the deletion of a namespace; that it has begun, or is over, is no error."""
+        client = self._running.cluster.client
+        try:
+            self.do(lambda: client.delete(NAMESPACES, name))
+        except ApiError as error:
+            if error.status not in (404, 409):
+                raise
 
     # The controller
 

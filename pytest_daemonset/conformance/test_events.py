@@ -82,3 +82,24 @@ def test_EVT_03_ended_pods_that_are_removed_are_told_by_events(rig: Rig, end: st
     (rig.nodes.fail(victim) if end == "fail" else rig.nodes.succeed(victim)).wait()
     agent.eventually(another_pod_on(node.name, victim["metadata"]["uid"]))
     _expect_event(rig, agent, kind, reason)
+
+
+MOST = 60
+"""Events on one set within a few seconds: a filter as client-go's lets 25 through, and one every five minutes."""
+
+
+@pytest.mark.daemonset_requires("audit", "virtual_nodes")
+def test_EVT_04_under_permanent_failure_the_events_stay_few(rig: Rig) -> None:
+    """Given many nodes and pods that are all refused, then the events that tell it stay few.
+
+    Source: unit TestSimpleDaemonSetPodCreateErrors (indirectly); observed as 13 in 25 s on 20 nodes. Catches: one event for each node
+    in each retry. Trap: events are read from the write log, merged or not; the rest of the run is too short for a slow trickle to
+    count, so the bound is one on a burst.
+    """
+    rig.workers(30)
+    agent = rig.apply(daemonset(**REFUSED))
+    shortfall = counters(currentNumberScheduled=0)
+    agent.eventually(shortfall)
+    agent.stays(shortfall, for_=2.5)
+    written = rig.writes.events(agent)
+    rig.expect(len(written) <= MOST, f"{len(written)} events on one set within 3 s, because its pods are refused")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_daemonset.conformance.goals import (
+    StateGoal,
     another_pod_on,
     every_eligible_node_served,
     going_or_gone,
@@ -19,6 +20,7 @@ from pytest_daemonset.kube.resources import PODS
 
 if TYPE_CHECKING:
     from pytest_daemonset.conformance.rig import Rig
+    from pytest_daemonset.contract import State
 
 AGENT = {"app": "agent"}
 OWN_GRACE = 40
@@ -115,3 +117,36 @@ def test_TERM_02_a_deletion_keeps_the_pod_s_own_grace_period(rig: Rig) -> None:
         and event.object["metadata"].get("deletionTimestamp")
     ]
     rig.expect(graces[:1] == [OWN_GRACE], f"a pod with a grace period of {OWN_GRACE} s was deleted with {graces} s")
+
+
+@pytest.mark.daemonset_requires("behave")
+@pytest.mark.parametrize("case", ["rejected", "evicted"])
+def test_FAIL_09_pods_that_the_kubelet_rejects_or_evicts_are_replaced(rig: Rig, case: str) -> None:
+    """When the kubelet rejects a pod at admission, or evicts it, then it is deleted and replaced on its node.
+
+    Source: code; emulated: a virtual kubelet writes what a real one does. Catches: a rejection taken for progress, so that the
+    node waits for ever. Trap: the reason of the kubelet is on the pod, unlike in FAIL-02; no barrier.
+    """
+    node = rig.workers(1)[0]
+    agent = rig.apply(daemonset())
+    agent.eventually(one_pod_per_node & ready)
+    victim = agent.pod_on(node)
+    if case == "evicted":
+        rig.nodes.fail(victim, reason="Evicted", message="The node was low on resource: memory.").wait()
+    else:
+        node.behave(AGENT, namespace=rig.namespace, reject="NodeAffinity").wait()
+        rig.delete_pod(victim, grace=0)
+        agent.eventually(_rejected(node.name))
+        node.behave(AGENT, namespace=rig.namespace, reject=None).wait()
+    agent.eventually(another_pod_on(node.name, victim["metadata"]["uid"]))
+    agent.eventually(one_pod_per_node & ready, after=4 * rig.timings.back_off)
+
+
+def _rejected(node: str) -> StateGoal:
+    seen: set[str] = set()
+
+    def complaint(state: State) -> str | None:
+        seen.update(pod.uid for pod in state.owned_on(node) if pod.terminal)
+        return None if seen else f"no pod on {node} has been rejected"
+
+    return StateGoal(f"a pod was rejected on {node}", complaint)

@@ -1,4 +1,4 @@
-"""Deletion of the set (rows GC-01 to GC-07)."""
+"""Deletion of the set (rows GC-01 to GC-08)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_daemonset.conformance.goals import counters
 from pytest_daemonset.conformance.manifests import daemonset, pod
 from pytest_daemonset.contract import garbage_collected, one_pod_per_node, owned, ready, status_matches
 
@@ -108,3 +109,32 @@ def test_GC_07_a_set_deleted_and_made_again_under_its_name_gets_its_own_pods(rig
     rig.nodes.behave(AGENT, namespace=rig.namespace, hold_termination=False).wait()
     old.eventually(garbage_collected)
     new.eventually(one_pod_per_node & ready)
+
+
+@pytest.mark.daemonset_requires("held_loops", "audit")
+def test_GC_08_in_a_namespace_that_is_being_deleted_nothing_is_tried_again_and_again(rig: Rig) -> None:
+    """Given a namespace that is being deleted, when a pod goes, then its replacement is tried once or twice, and told by no event.
+
+    Source: code; observed as one attempt, and no event. Catches: a hot loop of refused creations until the namespace has gone.
+    Trap: the loop that empties namespaces is held back, so that the set lives on; negative, so a barrier, on another set.
+    """
+    other = rig.apply(daemonset("other"))
+    ending = rig.another_namespace()
+    rig.hold("namespaces", ending)
+    manifest = daemonset()
+    manifest["metadata"]["namespace"] = ending
+    agent = rig.apply(manifest, recorded=False)
+    agent.eventually(one_pod_per_node & ready & status_matches)
+    nodes, mark = len(agent.state().eligible), rig.writes.mark()
+    rig.end_namespace(ending)
+    for victim in agent.pods():
+        rig.delete_pod(victim, grace=0)
+    agent.eventually(counters(currentNumberScheduled=0))
+    agent.stays(counters(currentNumberScheduled=0), for_=1.0)
+    other.barrier()
+    tried = [entry for entry in rig.writes.about(ending, agent.name, mark) if entry.resource == "pods"]
+    rig.expect(
+        len(tried) <= 2 * nodes, f"{len(tried)} pods were tried on {nodes} nodes of a namespace that is being deleted"
+    )
+    told = [entry for entry in rig.writes.events(agent, mark) if "FailedCreate" in str(entry.request)]
+    rig.expect(len(told) == 0, f"{len(told)} events were tried in a namespace that is being deleted")

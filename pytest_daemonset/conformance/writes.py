@@ -11,6 +11,7 @@ from pytest_daemonset.kube.audit import WRITES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pytest_daemonset.conformance.set_under_test import SetUnderTest
     from pytest_daemonset.kube.audit import AuditLog, Entry
 
 UNCOUNTED: Final = frozenset({"events", "leases"})
@@ -74,6 +75,20 @@ class WriteLog:
             resource="pods", namespace=namespace, user=self.user, verbs=WRITES - {"create"}, since=since
         )
         return [entry for entry in entries if entry.name in names]
+
+    def events(self, agent: SetUnderTest, since: int = 0) -> list[Entry]:
+        """The events on a set that the controller wrote.
+
+        Args:
+            agent: the set.
+            since: a `mark`.
+        """
+        entries = self.audit.entries(
+            resource="events", namespace=agent.namespace, user=self.user, verbs=WRITES, since=since
+        )
+        return [
+            entry for entry in entries if str(_body(entry).get("involvedObject", {}).get("uid", agent.uid)) == agent.uid
+        ]
 
     def unasked(self, namespace: str, name: str, since: int = 0) -> list[Entry]:
         """What the controller wrote for a set, less its answer to a barrier: the status, after the spec was nudged.

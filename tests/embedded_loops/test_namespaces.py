@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from control_plane import ME, control_plane
 
+from pytest_daemonset.embedded.loops.holding import HOLD
 from pytest_daemonset.embedded.loops.namespaces import Emptier
 from pytest_daemonset.embedded.statuses import StatusError
 
@@ -83,5 +84,22 @@ def test_a_namespace_that_leaves_gets_no_service_account_any_more() -> None:
             plane.create("namespaces", {"metadata": {"name": "z"}})
             await plane.settle()
             assert plane.api.get("serviceaccounts", "z", "default") is not None
+
+    asyncio.run(play())
+
+
+def test_a_namespace_that_holds_the_loop_back_stays_as_it_is_until_it_does_no_more() -> None:
+    async def play() -> None:
+        async with control_plane("namespaces") as plane:
+            plane.create("configmaps", {"metadata": {"name": "c", "namespace": "y"}})
+            said = {"metadata": {"annotations": {HOLD: "namespaces"}}}
+            plane.api.patch(ME, "namespaces", "", "y", said, "application/merge-patch+json")
+            plane.delete("namespaces", "y", namespace="")
+            await plane.settle()
+            assert plane.names("configmaps") == ["c"]
+            said["metadata"]["annotations"][HOLD] = ""
+            plane.api.patch(ME, "namespaces", "", "y", said, "application/merge-patch+json")
+            await plane.settle()
+            assert plane.api.get("namespaces", "", "y") is None
 
     asyncio.run(play())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from control_plane import ME, ControlPlane, control_plane
 
+from pytest_daemonset.embedded.loops.holding import HOLD
 from pytest_daemonset.embedded.loops.podgc import PodCollector
 
 if TYPE_CHECKING:
@@ -88,3 +89,21 @@ def test_the_loop_collects_by_itself() -> None:
                         break
 
     asyncio.run(asyncio.wait_for(play(), 20))
+
+
+def test_a_namespace_that_holds_the_loop_back_keeps_its_pods() -> None:
+    async def play() -> None:
+        async with control_plane() as plane:
+            bound(plane, "stranded", "gone")
+            said = {"metadata": {"annotations": {HOLD: "namespaces,pod-gc"}}}
+            plane.api.patch(ME, "namespaces", "", "y", said, "application/merge-patch+json")
+            collector = PodCollector(plane.api, quarantine=1)
+            for now in range(3):
+                collector.tick(now)
+            assert plane.names("pods") == ["stranded"]
+            said["metadata"]["annotations"][HOLD] = ""
+            plane.api.patch(ME, "namespaces", "", "y", said, "application/merge-patch+json")
+            collector.tick(3)
+            assert plane.names("pods") == []
+
+    asyncio.run(play())

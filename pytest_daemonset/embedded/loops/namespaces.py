@@ -11,6 +11,7 @@ import orjson
 from pytest_daemonset.embedded.calls import Call
 from pytest_daemonset.embedded.kinds.namespace import FINALIZER
 from pytest_daemonset.embedded.loops.attempts import too_late_is_fine
+from pytest_daemonset.embedded.loops.holding import held
 from pytest_daemonset.embedded.loops.identities import NAMESPACES
 from pytest_daemonset.embedded.store import DELETED
 
@@ -58,7 +59,7 @@ class Emptier:
             if change.type == DELETED:
                 self._emptied.discard(name)
                 self._due.pop(name, None)
-            elif change.entry.deleting and name not in self._emptied:
+            elif change.entry.deleting and name not in self._emptied and not held(self._api, name, "namespaces"):
                 self.begin(name, now)
         elif change.type == DELETED and namespace in self._emptied:
             self._release(namespace)

@@ -11,6 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from pytest_daemonset.embedded.loops.attempts import too_late_is_fine
+from pytest_daemonset.embedded.loops.holding import held
 from pytest_daemonset.embedded.loops.identities import POD_GC
 from pytest_daemonset.embedded.writes import timestamp
 
@@ -52,6 +53,8 @@ class PodCollector:
         for name in gone:
             if self._until[name] <= now:
                 for pod in self._api.list("pods", fields={"spec.nodeName": name}):
+                    if held(self._api, pod["metadata"]["namespace"], "pod-gc"):
+                        continue
                     self._end(pod, "PodGC: node no longer exists")
 
     def _end(self, pod: Object, why: str) -> None:

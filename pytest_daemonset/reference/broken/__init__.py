@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_daemonset.reference.broken import (
     adopting,
+    enduring,
     extending,
     overdoing,
     owning,
@@ -153,6 +154,10 @@ _ALL: tuple[type[Controller], ...] = (
     restless.CountsAllAsUpdated,
     restless.ReplacesStatus,
     restless.BlindToTaints,
+    enduring.TellsOfEveryNode,
+    enduring.TrustsTheKubelet,
+    enduring.TriesInEndingNamespaces,
+    enduring.StopsAtLeftovers,
     extending.PartitionCountsUpdates,
     extending.PauseFreezesAll,
     extending.UpdateSelectorPlaces,
