@@ -124,13 +124,16 @@ class Cuts:
 
     def _tell(self) -> None:
         reached = min(self.progress.values(), default=-1)
+        barrier = False
         while self._held and self._held[0][0] <= reached:
             version, *_, record = heapq.heappop(self._held)
             if version > self._low:
                 self._cut(version - 1)
                 self._low = version
             self._one(record)
-        if reached > self._at:
+            barrier = not isinstance(record, Event) and record.what is What.BARRIER
+        # A barrier may stand at the last cut itself: what was told again before it ended one version short of that.
+        if reached > self._at or barrier:
             self._cut(reached)
 
     def _late(self, event: Event) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from scripted_api import NAMESPACE, World, pod
 
-from pytest_daemonset.contract import Event, at_most_one_pod_per_node, no_pod_for_an_ineligible_node
+from pytest_daemonset.contract import Event, at_most_one_pod_per_node, no_pod_for_an_ineligible_node, one_pod_per_node
 from pytest_daemonset.errors import Inconclusive
 from pytest_daemonset.observe.barrier import LABEL
 from pytest_daemonset.observe.constants import Constants
@@ -108,6 +108,29 @@ def test_a_barrier_reaches_the_guards() -> None:
         Controller(world)
         with world.watched.always(no_pod_for_an_ineligible_node, at_most_one_pod_per_node):
             world.watched.barrier().wait()
+
+
+def test_what_holds_after_a_barrier_is_seen_at_once_though_nothing_happens_any_more() -> None:
+    with World(constants=Constants(base=1.0, fence=1.0)) as world:
+        world.node("w1")
+        world.pod("w1")
+        world.watched.eventually(one_pod_per_node).wait()
+        # A kind that the goal does not read: those that it reads have been seen beyond their own last events.
+        revision = {
+            "apiVersion": "apps/v1",
+            "kind": "ControllerRevision",
+            "metadata": {"name": "agent-1"},
+            "revision": 1,
+        }
+        last = world.api.put("controllerrevisions", revision)["metadata"]["resourceVersion"]
+        world.portal.call(world.observation.fence)
+
+        async def barrier() -> None:
+            world.observation.barrier_passed(int(last), "as a barrier ends")
+
+        world.portal.call(barrier)
+        world.client.wrote_at(last)
+        world.watched.eventually(one_pod_per_node, within=0.5).wait()
 
 
 def test_a_nudge_annotates_one_of_the_sets_own_pods() -> None:

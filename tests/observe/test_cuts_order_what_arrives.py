@@ -95,6 +95,13 @@ def test_an_event_of_before_a_fence_is_told_and_told_to_be_late() -> None:
     assert cuts(*SYNCED, *fences, event("Pod", 25))[-3:] == ["late", 25, (30, 30)]
 
 
+def test_after_a_barrier_at_the_last_cut_that_cut_stands() -> None:
+    # Told as (12, 19) alone, a judge that begins now would look for a state of version 20 until something else happens.
+    progress = (mark(What.PROGRESS, "Node", 20), mark(What.PROGRESS, "Pod", 20))
+    said = cuts(*SYNCED, event("Pod", 15), *progress, mark(What.BARRIER, "", 20, since=18))
+    assert said[-2:] == ["barrier", (20, 20)]
+
+
 def test_without_comparable_versions_arrival_is_the_order() -> None:
     said = cuts(*SYNCED, event("Pod", 15), event("Node", 3), comparable=False)
     assert [one for one in said if not isinstance(one, tuple)] == [15, 3]
