@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         status_matches,
     )
     from pytest_daemonset.controllers.config import ControllerConfig
-    from pytest_daemonset.controllers.controller import ControllerUnderTest
+    from pytest_daemonset.controllers.under_test import ControllerUnderTest
     from pytest_daemonset.daemonsets.daemonset import DaemonSet
     from pytest_daemonset.daemonsets.daemonsets import DaemonSets
     from pytest_daemonset.kube.errors import ApiError
@@ -47,7 +47,7 @@ _HOMES = {
     "ClusterConfig": "clusters.config",
     "ClusterUnderTest": "clusters.under_test",
     "ControllerConfig": "controllers.config",
-    "ControllerUnderTest": "controllers.controller",
+    "ControllerUnderTest": "controllers.under_test",
     "DaemonSet": "daemonsets.daemonset",
     "DaemonSets": "daemonsets.daemonsets",
     "Handle": "observe.handles",

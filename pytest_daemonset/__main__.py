@@ -69,7 +69,25 @@ def parser() -> argparse.ArgumentParser:
         "--controller-ready",
         default="",
         metavar="WHEN",
-        help="when the controller counts as started: 'log: REGEX' (a line of its output) or 'http: URL'; else at once",
+        help=(
+            "when the controller counts as started: 'log: REGEX' (a line of its output), 'http: URL', 'lease: NAMESPACE/NAME' "
+            "or 'write'; else at once"
+        ),
+    )
+    verify.add_argument(
+        "--controller-replicas", default="1", metavar="N", help="how many processes of the controller run (default: 1)"
+    )
+    verify.add_argument(
+        "--controller-service-account",
+        default="",
+        metavar="NAMESPACE/NAME",
+        help="the ServiceAccount that the controller is, so that its own roles apply",
+    )
+    verify.add_argument(
+        "--controller-manifests",
+        default="",
+        metavar="PATH …",
+        help="manifests that are applied before the controller starts: roles, bindings, definitions",
     )
 
     matrix = commands.add_parser(

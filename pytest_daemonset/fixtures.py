@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pytest_daemonset.clusters.k3s.settings import K3sConfig
     from pytest_daemonset.clusters.under_test import ClusterUnderTest
-    from pytest_daemonset.controllers.controller import ControllerUnderTest
+    from pytest_daemonset.controllers.under_test import ControllerUnderTest
     from pytest_daemonset.daemonsets.daemonsets import DaemonSets
     from pytest_daemonset.daemonsets.kinds import KindUnderTest
     from pytest_daemonset.kube.resources import Resource
@@ -81,7 +81,7 @@ class Run:
         try:
             run = cls(
                 ClusterConfig(kind=options["cluster"], nodes=nodes, k3s=cls._k3s(options)),
-                ControllerConfig(options["controller"], ready=options["controller_ready"]),
+                cls._controller(options),
                 history,
                 options["kind"],
                 options["profile"],
@@ -91,6 +91,19 @@ class Run:
             return run
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
+
+    @staticmethod
+    def _controller(options: Mapping[str, str]) -> ControllerConfig:
+        replicas = options["controller_replicas"]
+        if not replicas.isdecimal():
+            raise UsageError(f"--daemonset-controller-replicas={replicas}: expected a whole number above 0")
+        return ControllerConfig(
+            options["controller"],
+            ready=options["controller_ready"],
+            replicas=int(replicas),
+            service_account=options["controller_service_account"],
+            manifests=tuple(options["controller_manifests"].split()),
+        )
 
     @staticmethod
     def _k3s(options: Mapping[str, str]) -> K3sConfig | None:
@@ -124,6 +137,8 @@ class Run:
         controller = self.controller_config.spec
         if controller == "builtin" and self.cluster_config.kind == "embedded":
             controller += " (reference controller, not Kubernetes)"
+        if self.controller_config.replicas > 1:
+            controller += f", {self.controller_config.replicas} replicas"
         kind = self.cluster_config.kind
         if self.cluster_config.k3s is not None:
             kind += f" ({self.cluster_config.k3s.full_image})"
@@ -214,6 +229,8 @@ class Run:
         )
         if silence := self.running.silence():
             yield "daemonset controller", silence
+        if refusals := self.running.refusals():
+            yield "daemonset controller, refused by the cluster (403)", refusals
         if tail := self.running.controller.tail():
             yield "daemonset controller, last lines of its log", tail
         for path in item.stash.get(HISTORIES, ()):
@@ -415,7 +432,7 @@ def cluster(daemonset_cluster: ClusterUnderTest) -> ClusterUnderTest:
 @pytest.fixture
 def controller(_daemonset_running: Running, _daemonset_scope: Scope) -> ControllerUnderTest:
     """The controller under test: `stop`, `kill`, `pause`, `resume`, `restart`; the next test finds it running."""
-    from pytest_daemonset.controllers.controller import ControllerUnderTest
+    from pytest_daemonset.controllers.under_test import ControllerUnderTest
 
     return ControllerUnderTest(_daemonset_running.controller, _daemonset_scope)
 

@@ -29,7 +29,16 @@ OPTIONS = {
     ),
     "controller_ready": (
         "",
-        "when a command: or python: controller counts as started: 'log: REGEX', a line of its output, or 'http: URL'",
+        "when a command: or python: controller counts as started: 'log: REGEX', 'http: URL', 'lease: NAMESPACE/NAME' or 'write'",
+    ),
+    "controller_replicas": ("1", "how many processes of the controller run; they elect a leader by themselves"),
+    "controller_service_account": (
+        "",
+        "namespace/name of the ServiceAccount that a command: or python: controller is, so that its own roles apply",
+    ),
+    "controller_manifests": (
+        "",
+        "manifests that are applied before the controller starts: roles, bindings, definitions",
     ),
     "profile": ("", "what is known of the controller and its kind: a shipped profile, or the path of a TOML file"),
     "kind": (

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_daemonset.clusters.start import start
-from pytest_daemonset.controllers.controller import Controller
+from pytest_daemonset.controllers import permissions
+from pytest_daemonset.controllers.controller import make
 from pytest_daemonset.daemonsets.definitions import define
 from pytest_daemonset.daemonsets.kinds import PLAIN_KIND, KindUnderTest
 from pytest_daemonset.errors import ClusterError
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_daemonset.clusters.cluster import Cluster
     from pytest_daemonset.clusters.config import ClusterConfig
     from pytest_daemonset.controllers.config import ControllerConfig
+    from pytest_daemonset.controllers.controller import Controller
 
 
 class Running:
@@ -45,6 +48,8 @@ class Running:
         controller_config: ControllerConfig,
         kind: KindUnderTest = PLAIN_KIND,
     ) -> None:
+        if controller_config.service_account:
+            cluster_config = replace(cluster_config, rbac=True)
         self.cluster_config = cluster_config
         self.controller_config = controller_config
         self.kind = kind
@@ -78,16 +83,11 @@ class Running:
             self._stack.callback(lambda: portal.call(self.cluster.stop, "stop of the cluster", despite_poison=True))
             if self.kind.crds:
                 portal.call(lambda: define(self.cluster.client, self.kind.crds), f"definition of {self.kind.resource}")
-            self.controller = Controller(
-                self.controller_config,
-                keeper=keeper,
-                kubeconfig=self.cluster.kubeconfig_of("controller"),
-                log=self.cluster.folder / "controller.log",
-                inside=builtin and self.cluster.builtin_inside,
-                builtin_words=self.kind.words(),
+            self.controller = make(
+                self.controller_config, keeper=keeper, cluster=self.cluster, builtin_words=self.kind.words()
             )
             self._stack.callback(
-                lambda: portal.call(self.controller.stop, "stop of the controller", despite_poison=True)
+                lambda: portal.call(self.controller.close, "stop of the controller", despite_poison=True)
             )
             portal.call(self.controller.start, "start of the controller")
             undo.pop_all()
@@ -95,17 +95,24 @@ class Running:
 
     def silence(self) -> str:
         """What to tell of a controller of the user's that has not sent one request; empty if it has, or nobody can know."""
-        from pytest_daemonset.clusters.embedded import IDENTITIES
-
         audit = self.cluster.audit
         if audit is None or self.controller_config.kind not in ("command", "python"):
             return ""
-        if audit.entries(user=IDENTITIES["controller"].partition("::")[0]):
+        if audit.entries(user=self.controller.user):
             return ""
         return (
             "the cluster has not had one request from it: does it use its own kubeconfig, "
             f"{self.controller.kubeconfig}, which KUBECONFIG names, and {{kubeconfig}} in a command?"
         )
+
+    def refusals(self) -> str:
+        """What the controller had no right to do, and what to do about it; empty if nothing, or if nobody can know."""
+        if self.cluster.audit is None:
+            return ""
+        rights = permissions.lacking(self.cluster.audit, self.controller.user)
+        if not rights:
+            return ""
+        return f"its role does not let {self.controller.user}\n" + "\n".join(f"  {one}" for one in rights)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -26,6 +26,8 @@ class ClusterConfig:
         nodes: how many workers it has at the start of each test: nodes that can leave.
         pod_gc_period: seconds between two rounds of the embedded cluster's pod garbage collector (20 on a real control plane).
         pod_gc_quarantine: seconds that a vanished node must stay away before its pods go there (40 on a real control plane).
+        rbac: whether roles and their bindings say on the embedded cluster who may do what; so they do in any case where the
+            controller has a ServiceAccount of its own. Real clusters always have it on.
         k3s: what is decided about a k3s cluster; the defaults when None.
 
     Raises:
@@ -36,6 +38,7 @@ class ClusterConfig:
     nodes: int = 3
     pod_gc_period: float = 0.2
     pod_gc_quarantine: float = 0.2
+    rbac: bool = False
     k3s: K3sConfig | None = None
 
     def __post_init__(self) -> None:

@@ -77,6 +77,7 @@ class EmbeddedCluster:
                 str(folder),
                 f"--pod-gc-period={config.pod_gc_period}",
                 f"--pod-gc-quarantine={config.pod_gc_quarantine}",
+                *(("--rbac",) if config.rbac else ()),
                 *(word for name, user in IDENTITIES.items() for word in ("--identity", f"{name}={user}")),
             ),
             keeper=keeper,

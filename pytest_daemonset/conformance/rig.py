@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from pytest_daemonset.clusters.embedded import IDENTITIES
 from pytest_daemonset.conformance.set_under_test import SetUnderTest
 from pytest_daemonset.conformance.writes import WriteLog, told
 from pytest_daemonset.contract import (
@@ -85,8 +84,7 @@ class Rig:
         self._running = running
         self._scope = scope
         self._undo: list[Callable[[], object]] = []
-        user = IDENTITIES["controller"].partition("::")[0]
-        self.writes = WriteLog(running.cluster.audit, user, sets.plural, self.shape.nudge)
+        self.writes = WriteLog(running.cluster.audit, running.controller.user, sets.plural, self.shape.nudge)
 
     def has(self, capability: str) -> bool:
         """Whether the cluster can do something, such as ``behave``."""

@@ -61,6 +61,9 @@ def verify(options: argparse.Namespace) -> int:
     words += [
         f"--daemonset-controller={options.controller}",
         f"--daemonset-controller-ready={options.controller_ready}",
+        f"--daemonset-controller-replicas={options.controller_replicas}",
+        f"--daemonset-controller-service-account={options.controller_service_account}",
+        f"--daemonset-controller-manifests={options.controller_manifests}",
     ]
     words += ["-v"] * options.verbose or ["-q"]
     if options.exitfirst:

@@ -7,10 +7,12 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pytest_daemonset.controllers import placeholders, readiness
 from pytest_daemonset.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from os import PathLike
     from pathlib import Path
 
 KINDS = ("builtin", "none", "command", "python")
@@ -25,13 +27,21 @@ class ControllerConfig:
     """The controller that a session asks for; a project overrides the fixture ``daemonset_controller_config`` to return another.
 
     Args:
-        spec: ``builtin``, ``none``, ``command: …`` or ``python: package.module:main``. ``{kubeconfig}`` in a command is replaced by the
-            path of a kubeconfig of the controller's own; KUBECONFIG holds the same path.
-        ready: when it counts as started: ``log: REGEX`` (a line of its output), ``http: URL`` (the URL answers 200), or empty for
-            "as soon as the process runs". ``builtin`` says itself when it is ready.
+        spec: ``builtin``, ``none``, ``command: …``, ``python: package.module:main`` or ``manifest: PATH``. In a command ``{kubeconfig}``
+            is replaced by the path of a kubeconfig of the controller's own, ``{replica}`` by the replica's number, from 0, and
+            ``{identity}`` by a name of its own; KUBECONFIG, DAEMONSET_REPLICA and DAEMONSET_IDENTITY hold the same.
+        ready: when it counts as started: ``log: REGEX`` (a line of its output), ``http: URL`` (the URL answers 200; ``{replica}`` may
+            stand in it), ``lease: NAMESPACE/NAME`` (the Lease is held and renewed), ``write`` (its first write is accepted), or empty
+            for "as soon as the process runs". ``builtin`` and ``manifest`` say themselves when they are ready.
         timeout: seconds that it may take to be ready.
         env: environment variables, on top of the test process's own.
         cwd: working folder; the test process's own when None.
+        replicas: how many processes; they elect a leader by themselves. Of a ``manifest:``, its own number counts.
+        lease: the Lease by which they elect their leader, as ``namespace/name``; found by itself where only one can be it.
+        service_account: whose token the kubeconfig holds, as ``namespace/name``, so that its own roles apply; it must exist, or be in
+            the manifests.
+        manifests: paths or YAML text, applied before it starts: roles, bindings, CustomResourceDefinitions.
+        images: of a ``manifest:``, image tars that are loaded into every node, beside those that the Docker daemon has.
 
     Raises:
         UsageError: a spec or a readiness that cannot be read.
@@ -42,49 +52,58 @@ class ControllerConfig:
     timeout: float = 30.0
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: Path | None = None
+    replicas: int = 1
+    lease: str = ""
+    service_account: str = ""
+    manifests: tuple[str | PathLike[str], ...] = ()
+    images: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        told = f"--daemonset-controller={self.spec!r}"
         if self.kind not in KINDS:
-            raise UsageError(f"--daemonset-controller={self.spec!r}: no such kind of controller {self.kind!r}; {USAGE}")
+            raise UsageError(f"{told}: no such kind of controller {self.kind!r}; {USAGE}")
         if self.kind in ("builtin", "none"):
             if self.argument:
-                raise UsageError(f"--daemonset-controller={self.spec!r}: {self.kind} takes nothing after it; {USAGE}")
+                raise UsageError(f"{told}: {self.kind} takes nothing after it; {USAGE}")
         elif not self.argument:
-            raise UsageError(f"--daemonset-controller={self.spec!r}: says nothing after {self.kind}:; {USAGE}")
+            raise UsageError(f"{told}: says nothing after {self.kind}:; {USAGE}")
         if self.kind == "python":
             module, _, function = self.argument.partition(":")
             if not all(part.isidentifier() for part in module.split(".")) or not function.isidentifier():
-                raise UsageError(
-                    f"--daemonset-controller={self.spec!r}: expected python: package.module:function; {USAGE}"
-                )
+                raise UsageError(f"{told}: expected python: package.module:function; {USAGE}")
         if self.kind == "command":
             self.words()
-        self._check_readiness()
+            placeholders.check(self.argument, told)
+        if self.ready and self.kind in ("builtin", "none", "manifest"):
+            raise UsageError(
+                f"--daemonset-controller-ready={self.ready!r}: for command: and python: only; {self.kind} needs no telling "
+                "when it is ready"
+            )
+        readiness.parsed(self.ready, replicas=self.replicas)
+        self._check_the_rest()
+
+    def _check_the_rest(self) -> None:
         if self.timeout <= 0:
             raise UsageError(f"timeout={self.timeout}: a controller needs more than 0 seconds to start")
-
-    def _check_readiness(self) -> None:
-        if not self.ready:
-            return
-        told = f"--daemonset-controller-ready={self.ready!r}"
-        if self.kind in ("builtin", "none"):
-            raise UsageError(f"{told}: for command: and python: only; {self.kind} needs no telling when it is ready")
-        kind, argument = self.readiness
-        if kind not in ("log", "http") or not argument:
-            raise UsageError(f"{told}: expected 'log: REGEX' or 'http: URL'")
-        if kind == "http" and not argument.startswith(("http://", "https://")):
-            raise UsageError(f"{told}: expected a whole URL, such as 'http: http://127.0.0.1:8081/readyz'")
-        if kind == "log":
-            try:
-                re.compile(argument)
-            except re.error as error:
-                raise UsageError(f"{told}: no regular expression: {error}") from None
+        if self.replicas < 1:
+            raise UsageError(f"--daemonset-controller-replicas={self.replicas}: expected a whole number above 0")
+        if self.replicas > 1 and self.kind in ("none", "manifest"):
+            why = "nothing is started" if self.kind == "none" else "its own number of replicas counts"
+            raise UsageError(f"--daemonset-controller-replicas={self.replicas}: not for {self.kind}: {why}")
+        for what, said in (("service_account", self.service_account), ("lease", self.lease)):
+            if said and not re.fullmatch(r"[a-z0-9.-]+/[a-z0-9.:-]+", said):
+                raise UsageError(f"{what}={said!r}: expected namespace/name")
+        if self.service_account and self.kind not in ("command", "python"):
+            raise UsageError(
+                f"service_account={self.service_account!r}: for command: and python: only; {self.kind} has its own"
+            )
+        if self.images and self.kind != "manifest":
+            raise UsageError("images: for manifest: only; nodes have what --daemonset-k3s-images says")
 
     @property
     def readiness(self) -> tuple[str, str]:
-        """How readiness shows: ``log`` and a regular expression, ``http`` and a URL, or twice nothing."""
-        kind, _, argument = self.ready.partition(":")
-        return kind.strip(), argument.strip()
+        """How readiness shows: ``log``, ``http``, ``lease`` or ``write``, and its argument; or twice nothing."""
+        return readiness.parsed(self.ready, replicas=self.replicas)
 
     @property
     def kind(self) -> str:

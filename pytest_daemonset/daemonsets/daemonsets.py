@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any
 from pytest_daemonset.contract import Subject
 from pytest_daemonset.daemonsets.daemonset import DaemonSet
 from pytest_daemonset.daemonsets.manifest import Kind, read
-from pytest_daemonset.errors import UsageError
-from pytest_daemonset.kube.discovery import Discovery
+from pytest_daemonset.kube.applier import Applier
 from pytest_daemonset.kube.errors import ApiError
 from pytest_daemonset.observe.watched import Watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_daemonset.daemonsets.manifest import Document, Source
     from pytest_daemonset.kube.client import Client
+    from pytest_daemonset.kube.documents import Document, Source
     from pytest_daemonset.kube.resources import Resource
     from pytest_daemonset.observe.handles import Handle
     from pytest_daemonset.observe.observation import Observation
@@ -49,7 +48,7 @@ class DaemonSets:
         self._scope = scope
         self._observe = observe
         self._kind = kind
-        self._discovery = Discovery(client)
+        self._applier = Applier(client, namespace)
         self._observations: dict[str, Observation] = {}
         self._elsewhere: list[tuple[Resource, str | None, str]] = []
 
@@ -102,23 +101,13 @@ class DaemonSets:
 
     async def _apply(self, companions: Sequence[Document], documents: Sequence[Document]) -> list[DaemonSet]:
         # All kinds are looked up before the first object is written: a manifest is applied whole or not at all.
-        resources = [await self._resource(document) for document in (*companions, *documents)]
+        resources = [await self._applier.resource(document) for document in (*companions, *documents)]
         for document, resource in zip(companions, resources, strict=False):
             await self._upsert(resource, document)
         return [
             await self._start(resource, document)
             for document, resource in zip(documents, resources[len(companions) :], strict=True)
         ]
-
-    async def _resource(self, document: Document) -> Resource:
-        try:
-            return await self._discovery.resource_of(document.content)
-        except UsageError as error:
-            raise document.complain("apiVersion", str(error)) from None
-        except ApiError as error:
-            if error.status == 501:
-                raise document.complain("apiVersion", f"{document.content['kind']}: {error.message}") from None
-            raise
 
     async def _start(self, resource: Resource, document: Document) -> DaemonSet:
         namespace = document.content["metadata"].get("namespace") or self._namespace
@@ -136,17 +125,8 @@ class DaemonSets:
         )
 
     async def _upsert(self, resource: Resource, document: Document) -> Object:
-        content = document.content
-        metadata = content["metadata"]
-        namespace = (metadata.get("namespace") or self._namespace) if resource.namespaced else None
-        try:
-            stored = await self._client.create(resource, content, namespace)
-        except ApiError as error:
-            if error.status == 409 and error.reason == "AlreadyExists":
-                return await self._client.patch(resource, metadata["name"], content, namespace)
-            if error.status in (400, 422) or (error.status == 404 and namespace != self._namespace):
-                raise UsageError(f"{document.origin}: refused by the API server: {error.message}") from None
-            raise
-        if namespace != self._namespace:
+        stored, made = await self._applier.upsert(resource, document)
+        namespace = stored["metadata"].get("namespace")
+        if made and namespace != self._namespace:
             self._elsewhere.append((resource, namespace, stored["metadata"]["name"]))
         return stored

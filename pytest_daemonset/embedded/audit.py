@@ -1,4 +1,7 @@
-"""The audit log: one audit.k8s.io/v1 Event per write, on disk before its answer is sent and before any watcher hears of it."""
+"""The audit log: one audit.k8s.io/v1 Event per write, on disk before its answer is sent and before any watcher hears of it.
+
+A request of any kind that somebody has no right to has one too.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from pytest_daemonset.embedded.uids import new_uid
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_daemonset.embedded.calls import Answer, Call
+    from pytest_daemonset.embedded.authorization import Attributes
+    from pytest_daemonset.embedded.calls import Answer, Call, Caller
 
 RESULTING_VERSION = "pytest-daemonset/resourceVersion"
 RESULTING_VERSIONS = "pytest-daemonset/resourceVersions"
@@ -44,7 +48,6 @@ class AuditLog:
             answer: what it did (its request bytes may be empty if the body could not be decoded).
             status: the Status of a failure; empty otherwise.
         """
-        now = f"{datetime.now(timezone.utc).isoformat(timespec='microseconds')[:26]}Z"
         kind = call.kind
         reference: dict[str, Any] = {"resource": kind.plural}
         if call.namespace:
@@ -64,27 +67,8 @@ class AuditLog:
             reference["resourceVersion"] = str(answer.changes[-1].rv)
         if call.subresource:
             reference["subresource"] = call.subresource
-        event: dict[str, Any] = {
-            "kind": "Event",
-            "apiVersion": "audit.k8s.io/v1",
-            "level": "Request",
-            "auditID": new_uid(),
-            "stage": "ResponseComplete",
-            "requestURI": call.uri,
-            "verb": call.verb,
-            "user": {"username": call.caller.user, "groups": call.caller.groups},
-            "userAgent": call.caller.user_agent,
-            "objectRef": reference,
-            "responseStatus": {"metadata": {}, "code": code}
-            if not status
-            else {
-                key: status[key]
-                for key in ("metadata", "status", "message", "reason", "details", "code")
-                if key in status
-            },
-            "requestReceivedTimestamp": now,
-            "stageTimestamp": now,
-        }
+        event = _event(call.caller, "Request", call.verb, call.uri, code, status)
+        event["objectRef"] = reference
         if answer.request:
             event["requestObject"] = orjson.Fragment(answer.request)
         if answer.changes:
@@ -92,7 +76,51 @@ class AuditLog:
             event["annotations"] = {RESULTING_VERSION: versions[-1]}
             if len(versions) > 1:
                 event["annotations"][RESULTING_VERSIONS] = ",".join(versions)
+        self._append(event)
+
+    def refuse(self, caller: Caller, wanted: Attributes, uri: str, status: dict[str, Any]) -> None:
+        """Append the line of a request that its caller has no right to.
+
+        Args:
+            caller: who asked.
+            wanted: what for.
+            uri: how.
+            status: the Status of the refusal.
+        """
+        event = _event(caller, "Metadata", wanted.verb, uri, status["code"], status)
+        if wanted.resource:
+            about = {
+                "resource": wanted.resource,
+                "namespace": wanted.namespace,
+                "name": wanted.name,
+                "apiGroup": wanted.group,
+                "apiVersion": wanted.version,
+                "subresource": wanted.subresource,
+            }
+            event["objectRef"] = {key: value for key, value in about.items() if value}
+        self._append(event)
+
+    def _append(self, event: dict[str, Any]) -> None:
         line = orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE)
         written = os.write(self._fd, line)
         if written != len(line):
             raise OSError(f"the audit log took {written} of {len(line)} bytes: is the disk full?")
+
+
+def _event(caller: Caller, level: str, verb: str, uri: str, code: int, status: dict[str, Any]) -> dict[str, Any]:
+    now = f"{datetime.now(timezone.utc).isoformat(timespec='microseconds')[:26]}Z"
+    told = {key: status[key] for key in ("metadata", "status", "message", "reason", "details", "code") if key in status}
+    return {
+        "kind": "Event",
+        "apiVersion": "audit.k8s.io/v1",
+        "level": level,
+        "auditID": new_uid(),
+        "stage": "ResponseComplete",
+        "requestURI": uri,
+        "verb": verb,
+        "user": caller.info,
+        "userAgent": caller.user_agent,
+        "responseStatus": told or {"metadata": {}, "code": code},
+        "requestReceivedTimestamp": now,
+        "stageTimestamp": now,
+    }

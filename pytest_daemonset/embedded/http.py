@@ -124,12 +124,15 @@ class Http:
             known = self._tokens.get(token)
         if known is None:
             raise statuses.unauthorized()
-        return Caller(known.user, known.groups, request.headers.get("User-Agent", ""))
+        return Caller(known.user, known.groups, request.headers.get("User-Agent", ""), known.credential)
 
     def _authorize(self, request: web.BaseRequest, caller: Caller, target: Target | None) -> None:
         wanted = attributes(request.method, request.path, target, watching=watch.asks_to_watch(_query(request)))
         if not self._authorizer.decide(caller, wanted).allowed:
-            raise refusal(caller.user, wanted)
+            refused = refusal(caller.user, wanted)
+            if self._api.audit is not None:
+                self._api.audit.refuse(caller, wanted, request.path_qs, refused.status)
+            raise refused
 
     def _anonymous(self, method: str, path: str) -> web.StreamResponse:
         if path in _HEALTH:

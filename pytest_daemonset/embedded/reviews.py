@@ -86,7 +86,7 @@ def answer(
 
 def _user(caller: Caller) -> Object:
     groups = list(caller.groups) + [AUTHENTICATED] * (AUTHENTICATED not in caller.groups)
-    return {"username": caller.user, "groups": groups}
+    return {**caller.info, "groups": groups}
 
 
 def _decide(kind: Kind, namespace: str, caller: Caller, authorizer: Authorizer, spec: Object) -> Object:

@@ -36,6 +36,7 @@ class _Issued(NamedTuple):
     name: str
     uid: str
     ends: datetime
+    id: str
 
 
 class Holders(Mapping[str, Caller]):
@@ -82,7 +83,8 @@ class Tokens:
             del self._issued[token]
             return None
         groups = ("system:serviceaccounts", f"system:serviceaccounts:{issued.namespace}", "system:authenticated")
-        return Caller(f"system:serviceaccount:{issued.namespace}:{issued.name}", groups)
+        user = f"system:serviceaccount:{issued.namespace}:{issued.name}"
+        return Caller(user, groups, credential=f"JTI={issued.id}")
 
     def request(self, call: Call, answer: Answer, account: Entry) -> None:
         """Answer a TokenRequest.
@@ -108,14 +110,15 @@ class Tokens:
         spec["audiences"] = spec.get("audiences") or [_AUDIENCE]
         now = self._now().replace(microsecond=0)
         ends = now + timedelta(seconds=seconds)
-        token = self._sign(account, spec["audiences"], now, ends)
-        self._issued[token] = _Issued(*account.key, account.uid, ends)
+        identity = secrets.token_hex(16)
+        token = self._sign(account, spec["audiences"], now, ends, identity)
+        self._issued[token] = _Issued(*account.key, account.uid, ends, identity)
         metadata = {"name": call.name, "namespace": call.namespace, "creationTimestamp": now.strftime(_FORMAT)}
         said = {"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "metadata": metadata, "spec": spec}
         answer.code = 201
         answer.body = orjson.dumps({**said, "status": {"token": token, "expirationTimestamp": ends.strftime(_FORMAT)}})
 
-    def _sign(self, account: Entry, audiences: list[str], now: datetime, ends: datetime) -> str:
+    def _sign(self, account: Entry, audiences: list[str], now: datetime, ends: datetime, identity: str) -> str:
         namespace, name = account.key
         claims = {
             "aud": audiences,
@@ -123,7 +126,7 @@ class Tokens:
             "iat": int(now.timestamp()),
             "nbf": int(now.timestamp()),
             "iss": _AUDIENCE,
-            "jti": secrets.token_hex(16),
+            "jti": identity,
             "kubernetes.io": {"namespace": namespace, "serviceaccount": {"name": name, "uid": account.uid}},
             "sub": f"system:serviceaccount:{namespace}:{name}",
         }

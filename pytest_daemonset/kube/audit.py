@@ -12,6 +12,7 @@ import orjson
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+CREDENTIAL: Final = "authentication.kubernetes.io/credential-id"
 WRITES: Final = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 
 
@@ -42,6 +43,12 @@ class Entry:
     at: float
     offset: int
     raw: dict[str, Any] = field(repr=False, compare=False)
+
+    @property
+    def credential(self) -> str:
+        """Which of its user's credentials was used, as ``JTI=…`` for a token; empty where the log does not say."""
+        extra = (self.raw.get("user") or {}).get("extra") or {}
+        return str(next(iter(extra.get(CREDENTIAL) or ()), ""))
 
     @property
     def request(self) -> Any:

@@ -1,0 +1,45 @@
+"""Projects whose controller is the thing that is looked at; each runs in a pytest of its own."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Callable
+
+import pytest
+
+AGENT = """\
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: agent}
+spec:
+  selector:
+    matchLabels: {app: agent}
+  template:
+    metadata:
+      labels: {app: agent}
+    spec:
+      containers:
+      - {name: agent, image: "agent:1"}
+"""
+REFERENCE = f"command: {sys.executable} -m pytest_daemonset.reference --kubeconfig {{kubeconfig}}"
+ELECTED = (
+    f"{REFERENCE} --leader-elect --leader-elect-lease-duration=5 --leader-elect-renew-deadline=4 "
+    "--leader-elect-retry-period=0.5"
+)
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
+    """Run a test in a pytest of its own.
+
+    The options are the plugin's, without ``--daemonset-``.
+    """
+    pytester.makefile(".yaml", agent=AGENT)
+
+    def start(text: str, **options: str) -> pytest.RunResult:
+        pytester.makepyfile("import pytest\nfrom pytest_daemonset import *\n" + textwrap.dedent(text))
+        said = [f"--daemonset-{name.replace('_', '-')}={value}" for name, value in options.items()]
+        return pytester.runpytest_subprocess("-p", "no:asyncio", *said)
+
+    return start
