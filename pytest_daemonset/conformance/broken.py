@@ -57,7 +57,9 @@ _ALL: tuple[BrokenController, ...] = (
         "computes the nodes once a generation",
         ("NODE-01", "PLACE-12", "TAINT-06", "UPD-15", "NODE-05"),
     ),
-    BrokenController("watches-itself-only", "does not watch its pods", ("FAIL-01", "FAIL-02", "FAIL-03", "NODE-04")),
+    BrokenController(
+        "watches-itself-only", "does not watch its pods", ("FAIL-01", "FAIL-02", "FAIL-03", "NODE-04"), ("PLACE-10",)
+    ),
     BrokenController("events-only", "ignores what was there when it started", ("ROB-07",)),
     BrokenController("replaces-terminating", "takes terminating pods for gone", ("AMO-02",)),
     BrokenController("counts-bound-only", "counts bound pods only", ("AMO-03", "AMO-01"), ("PLACE-02",)),
@@ -91,7 +93,7 @@ _ALL: tuple[BrokenController, ...] = (
         "spares-the-sick", "never replaces old pods that are unavailable", ("UPD-07", "UPD-10", "UPD-08"), ("UPD-03",)
     ),
     BrokenController(
-        "records-the-whole-spec", "takes every change for a new template", ("UPD-09", "REV-02"), ("UPD-03",)
+        "records-the-whole-spec", "takes every change for a new template", ("UPD-09", "REV-02"), ("PLACE-02",)
     ),
     BrokenController("keeps-the-first-strategy", "reads the strategy once a template", ("UPD-11",), ("UPD-03",)),
     BrokenController("waits-from-the-first-ready", "counts from the first readiness", ("UPD-13",), ("UPD-12",)),
@@ -103,7 +105,7 @@ _ALL: tuple[BrokenController, ...] = (
     BrokenController("surges-beside-the-sick-in-turn", "makes the sick wait for a slot", ("UPD-18",), ("UPD-17",)),
     BrokenController("gives-up-at-once", "empties nodes that are given up first", ("UPD-19",), ("UPD-17",)),
     BrokenController("keeps-one-of-each-revision", "leaves two pods when surge is off", ("UPD-20",), ("UPD-17",)),
-    BrokenController("records-late", "records a template after the first pods", ("REV-01",), ("UPD-03",)),
+    BrokenController("records-late", "records a template after the first pods", ("REV-01", "REV-03"), ("PLACE-02",)),
     BrokenController("labels-the-first-with-the-last", "gives a first pod the hash before", ("REV-03",), ("REV-01",)),
     BrokenController("records-a-difference", "records what to merge, not what replaces", ("REV-04",), ("REV-02",)),
     BrokenController("never-renumbers", "leaves the number when a template comes back", ("REV-05",), ("REV-02",)),

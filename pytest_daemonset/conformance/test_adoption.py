@@ -16,7 +16,7 @@ from pytest_daemonset.conformance.goals import (
 )
 from pytest_daemonset.conformance.manifests import daemonset, pod
 from pytest_daemonset.conformance.rig import SAFETY
-from pytest_daemonset.conformance.rolling import VERSION, all_at, revisions, revisions_of, rolling
+from pytest_daemonset.conformance.rolling import VERSION, all_at, revisions, revisions_of, rolling, to
 from pytest_daemonset.contract import one_pod_per_node, ready, status_matches
 from pytest_daemonset.contract.events import POD, REVISION
 from pytest_daemonset.contract.views import Pod, Revision, controller_of
@@ -88,7 +88,8 @@ def test_OWN_02_an_older_orphan_displaces_the_set_s_own_pod(rig: Rig) -> None:
 def test_OWN_04_a_pod_whose_labels_stop_matching_is_released_and_replaced(rig: Rig) -> None:
     """When a pod's labels stop matching, then its owner reference goes, it runs on, and another one is made on its node.
 
-    Source: unit TestDealsWithExistingPods. Catches: deleted, or counted still. Trap: the released pod may hold host ports: none here.
+    Source: unit TestDealsWithExistingPods. Catches: deleted, or counted still. Trap: the released pod may hold host ports: none
+    here; that it runs on is negative, so a barrier after the rest.
     """
     node = rig.workers(1)[0]
     agent = rig.apply(daemonset())
@@ -101,6 +102,7 @@ def test_OWN_04_a_pod_whose_labels_stop_matching_is_released_and_replaced(rig: R
 
     agent.eventually(StateGoal("released", complaint))
     agent.eventually(one_pod_per_node & ready)
+    agent.barrier()
     now = rig.get(PODS, released["metadata"]["name"])
     rig.expect(now is not None and Pod(now).active and controller_of(now) is None, "the released pod does not run on")
 
@@ -221,7 +223,7 @@ def test_OWN_11_made_again_with_another_template_a_set_replaces_its_orphans(rig:
 
 
 def test_OWN_12_a_revision_is_adopted_back_and_foreign_ones_are_left_alone(rig: Rig) -> None:
-    """When a revision loses its owner reference, then it is adopted back; one of another owner or namespace is left alone.
+    """When a revision loses its owner reference, then it is adopted back; one that matches no more is released, others are left alone.
 
     Source: unit TestControlledHistories; observed. Catches: orphaned history that no rollback can use. Trap: some controllers
     do not watch revisions, so a barrier.
@@ -243,3 +245,11 @@ def test_OWN_12_a_revision_is_adopted_back_and_foreign_ones_are_left_alone(rig: 
     far = rig.get(CONTROLLER_REVISIONS, "agent-far", elsewhere)
     same = far is not None and far["metadata"]["resourceVersion"] == foreign["metadata"]["resourceVersion"]
     rig.expect(same, "a revision of another namespace was written to")
+    agent.update(to("2"))
+    agent.eventually(all_at("2") & revisions(1, 2))
+    rig.patch(CONTROLLER_REVISIONS, mine.name, {"metadata": {"labels": {"app": "apart"}}})
+    agent.barrier()
+    now = rig.get(CONTROLLER_REVISIONS, mine.name)
+    rig.expect(
+        now is not None and controller_of(now) is None, f"revision {mine.name} matches no more and was not released"
+    )

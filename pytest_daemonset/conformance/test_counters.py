@@ -81,6 +81,7 @@ def test_STAT_08_conditions_of_others_survive_when_counters_change(rig: Rig) -> 
     before = agent.get()["status"]["desiredNumberScheduled"]
     rig.nodes.join().wait()
     agent.eventually(counters(desiredNumberScheduled=before + 1, numberAvailable=before + 1))
+    agent.barrier()
     found = agent.get()["status"].get("conditions") or []
     kept = [{key: one.get(key) for key in condition} for one in found]
     rig.expect(kept == [condition], f"conditions are {found}; the one of others was {condition}")

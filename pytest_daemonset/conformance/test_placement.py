@@ -133,6 +133,7 @@ def test_PLACE_08_preferences_and_the_scheduler_s_business_choose_no_node(rig: R
     rig.apply(blocker).eventually(one_pod_per_node)
     agent = rig.apply(manifest)
     agent.eventually(one_pod_per_node & counters())
+    agent.barrier()
     desired, nodes = agent.get()["status"]["desiredNumberScheduled"], len(agent.state().eligible)
     rig.expect(desired == nodes, f"desiredNumberScheduled is {desired} on {nodes} eligible nodes")
 
@@ -240,7 +241,8 @@ def test_PLACE_12_a_label_that_begins_or_ceases_to_match_moves_that_node_s_pod_a
     """When a node begins (or ceases) to match, then it gets (or loses) its pod; others keep theirs; counters follow.
 
     Source: e2e "should run and stop complex daemon", unit TestUpdateNode. Catches: labels judged only when a node joins.
-    Trap: nodes have other writers, so labels are patched. No barrier and no nudge: the label itself has to wake it.
+    Trap: nodes have other writers, so labels are patched. No nudge before what a label brings, for it has
+    to wake the set itself; a barrier at the end, for that others keep theirs is negative.
     """
     first, second = rig.workers(2)
     first.label({"example.com/zone": "a"}).wait()
@@ -254,6 +256,7 @@ def test_PLACE_12_a_label_that_begins_or_ceases_to_match_moves_that_node_s_pod_a
     first.label({"example.com/zone": None}).wait()
     agent.eventually(~pod_on(first))
     agent.eventually(one_pod_per_node & status_matches)
+    agent.barrier()
     rig.expect(agent.survived(after), f"the pod of {second} did not outlive a label of {first}")
 
 

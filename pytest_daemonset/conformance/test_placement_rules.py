@@ -96,6 +96,7 @@ def test_PLACE_10_the_pin_replaces_the_required_node_terms_alone(rig: Rig) -> No
     selector = {"kubernetes.io/os": "linux"}
     agent = rig.apply(daemonset(affinity={**affinity, "podAntiAffinity": anti}, nodeSelector=selector))
     agent.eventually(every_eligible_node_served)
+    rig.expect(bool(agent.made()), "no pod was made")
     for pod in agent.made():
         spec = pod["spec"]
         kept = spec.get("affinity") or {}
@@ -113,7 +114,8 @@ def test_PLACE_13_under_on_delete_too_the_new_rules_decide_where_pods_are(rig: R
     """Given OnDelete, when the template's node selector changes, then dropped nodes lose their pods, new ones get theirs.
 
     Source: e2e "... complex daemon"; observed. Catches: each pod judged by the template that it was made from. Trap: survivors
-    are compared by UID, and have the old version; no nudge.
+    are compared by UID, and have the old version; no nudge, and a
+    barrier before survivors are looked at.
     """
     first, second, third = rig.workers(3)
     first.label({ZONE: "a"}).wait()
@@ -128,6 +130,7 @@ def test_PLACE_13_under_on_delete_too_the_new_rules_decide_where_pods_are(rig: R
     survivors = agent.uids()
     agent.update(to("3", nodeSelector={ZONE: None}))
     agent.eventually(one_pod_per_node & ready & status_matches)
+    agent.barrier()
     moved = [node for node, uid in survivors.items() if agent.uids().get(node) != uid]
     rig.expect(
         not moved, f"pods on {', '.join(moved)} were replaced under OnDelete, though their nodes stayed eligible"

@@ -107,6 +107,7 @@ def test_TAINT_10_a_time_limit_on_a_standard_toleration_is_lifted(rig: Rig) -> N
     manifest = daemonset(tolerations=[own, short])
     agent = rig.apply(manifest)
     agent.eventually(every_eligible_node_served)
+    rig.expect(bool(agent.made()), "no pod was made")
     wanted = expected_tolerations(manifest["spec"]["template"])
     for pod in agent.made():
         there = pod["spec"].get("tolerations") or []

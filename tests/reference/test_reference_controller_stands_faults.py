@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import aclosing, asynccontextmanager
 
 from reference_rig import story, target
 
 from pytest_daemonset.reference.client import ApiError, Client
 from pytest_daemonset.reference.controller import Controller
+from pytest_daemonset.reference.events import Filter, Recorder
+from pytest_daemonset.reference.expectations import Expectations
 from pytest_daemonset.reference.kubeconfig import Access
 from pytest_daemonset.reference.pods import owner_reference
 from pytest_daemonset.reference.revisions import data_of, revision_for
+from pytest_daemonset.reference.writer import Writer
 
 
 class Faulty(Client):
@@ -125,6 +129,27 @@ def test_a_refused_create_stops_no_other_node_and_is_repeated_until_it_succeeds(
             client.fault = lambda *_: None
             await world.settled(6)
             assert [p for _, p, b in client.sent if p.endswith("/events") and b["reason"] == "FailedCreate"]
+
+    story(cluster, tell)
+
+
+def test_a_status_of_an_older_generation_never_replaces_one_of_a_newer_as_after_a_fail_over(cluster):
+    async def tell(world):
+        cluster.join("a")
+        async with controlled(cluster) as client:
+            await world.apply()
+            await world.settled(1)
+            stale = world.set()
+            path = world.path("daemonsets", "agent", "default")
+            spec = {"spec": {"revisionHistoryLimit": 3}}
+            await world.client.request("PATCH", path, spec, content="application/merge-patch+json")
+            await world.settled(1)
+            assert world.set()["status"]["observedGeneration"] == 2
+            # Another process that led before, with what it saw then: the write conflicts, and is given up on fresh data.
+            former = Writer(client, Expectations(time.monotonic), Recorder(client, Filter(time.monotonic)))
+            await former.write_counters(stale, {**stale["status"], "numberReady": 9, "numberUnavailable": 0})
+            now = await world.client.get(path)
+            assert (now["status"]["observedGeneration"], now["status"]["numberReady"]) == (2, 1)
 
     story(cluster, tell)
 
