@@ -27,21 +27,20 @@ class ControllerConfig:
     """The controller that a session asks for; a project overrides the fixture ``daemonset_controller_config`` to return another.
 
     Args:
-        spec: ``builtin``, ``none``, ``command: …``, ``python: package.module:main`` or ``manifest: PATH``. In a command ``{kubeconfig}``
+        spec: ``builtin``, ``none``, ``command: …`` or ``python: package.module:main``. In a command ``{kubeconfig}``
             is replaced by the path of a kubeconfig of the controller's own, ``{replica}`` by the replica's number, from 0, and
             ``{identity}`` by a name of its own; KUBECONFIG, DAEMONSET_REPLICA and DAEMONSET_IDENTITY hold the same.
         ready: when it counts as started: ``log: REGEX`` (a line of its output), ``http: URL`` (the URL answers 200; ``{replica}`` may
             stand in it), ``lease: NAMESPACE/NAME`` (the Lease is held and renewed), ``write`` (its first write is accepted), or empty
-            for "as soon as the process runs". ``builtin`` and ``manifest`` say themselves when they are ready.
+            for "as soon as the process runs". ``builtin`` says itself when it is ready.
         timeout: seconds that it may take to be ready.
         env: environment variables, on top of the test process's own.
         cwd: working folder; the test process's own when None.
-        replicas: how many processes; they elect a leader by themselves. Of a ``manifest:``, its own number counts.
+        replicas: how many processes; they elect a leader by themselves.
         lease: the Lease by which they elect their leader, as ``namespace/name``; found by itself where only one can be it.
         service_account: whose token the kubeconfig holds, as ``namespace/name``, so that its own roles apply; it must exist, or be in
             the manifests.
         manifests: paths or YAML text, applied before it starts: roles, bindings, CustomResourceDefinitions.
-        images: of a ``manifest:``, image tars that are loaded into every node, beside those that the Docker daemon has.
 
     Raises:
         UsageError: a spec or a readiness that cannot be read.
@@ -56,7 +55,6 @@ class ControllerConfig:
     lease: str = ""
     service_account: str = ""
     manifests: tuple[str | PathLike[str], ...] = ()
-    images: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         told = f"--daemonset-controller={self.spec!r}"
@@ -74,7 +72,7 @@ class ControllerConfig:
         if self.kind == "command":
             self.words()
             placeholders.check(self.argument, told)
-        if self.ready and self.kind in ("builtin", "none", "manifest"):
+        if self.ready and self.kind in ("builtin", "none"):
             raise UsageError(
                 f"--daemonset-controller-ready={self.ready!r}: for command: and python: only; {self.kind} needs no telling "
                 "when it is ready"
@@ -87,9 +85,8 @@ class ControllerConfig:
             raise UsageError(f"timeout={self.timeout}: a controller needs more than 0 seconds to start")
         if self.replicas < 1:
             raise UsageError(f"--daemonset-controller-replicas={self.replicas}: expected a whole number above 0")
-        if self.replicas > 1 and self.kind in ("none", "manifest"):
-            why = "nothing is started" if self.kind == "none" else "its own number of replicas counts"
-            raise UsageError(f"--daemonset-controller-replicas={self.replicas}: not for {self.kind}: {why}")
+        if self.replicas > 1 and self.kind == "none":
+            raise UsageError(f"--daemonset-controller-replicas={self.replicas}: nothing is started")
         for what, said in (("service_account", self.service_account), ("lease", self.lease)):
             if said and not re.fullmatch(r"[a-z0-9.-]+/[a-z0-9.:-]+", said):
                 raise UsageError(f"{what}={said!r}: expected namespace/name")
@@ -97,8 +94,6 @@ class ControllerConfig:
             raise UsageError(
                 f"service_account={self.service_account!r}: for command: and python: only; {self.kind} has its own"
             )
-        if self.images and self.kind != "manifest":
-            raise UsageError("images: for manifest: only; nodes have what --daemonset-k3s-images says")
 
     @property
     def readiness(self) -> tuple[str, str]:
