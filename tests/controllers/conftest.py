@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import textwrap
 from collections.abc import Callable
 
@@ -22,11 +21,6 @@ spec:
       containers:
       - {name: agent, image: "agent:1"}
 """
-REFERENCE = f"command: {sys.executable} -m pytest_daemonset.reference --kubeconfig {{kubeconfig}}"
-ELECTED = (
-    f"{REFERENCE} --leader-elect --leader-elect-lease-duration=5 --leader-elect-renew-deadline=4 "
-    "--leader-elect-retry-period=0.5"
-)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from conftest import ELECTED, REFERENCE
+from controller_commands import ELECTED, REFERENCE
 
 from pytest_daemonset import ControllerConfig, UsageError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from conftest import ELECTED, REFERENCE
+from controller_commands import ELECTED, REFERENCE
 
 HAND_OVER = """
 def test_hand_over(daemonsets, nodes, controller):

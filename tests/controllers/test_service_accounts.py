@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conftest import REFERENCE
+from controller_commands import REFERENCE
 
 ROLES = """\
 apiVersion: v1
