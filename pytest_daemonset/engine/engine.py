@@ -140,7 +140,7 @@ class Engine:
         await self._do(f"looking for image {image}", ensure)
 
     async def save_image(self, image: str) -> bytes:
-        """A local image as a tar, as ``docker save`` makes it.
+        """A local image as a tar, as ``docker save`` makes it: under the name that is asked for, whatever others it has.
 
         Raises:
             UsageError: the daemon has no such image.
@@ -149,7 +149,9 @@ class Engine:
 
         def save() -> bytes:
             try:
-                return b"".join(self._client.images.get(image).save(named=True))
+                self._client.images.get(image)
+                # Image.save would choose one of the image's names by itself.
+                return b"".join(self._client.api.get_image(image))
             except ImageNotFound:
                 raise UsageError(
                     f"image {image} is not on the Docker daemon: build or pull it before the tests, or give a tar"

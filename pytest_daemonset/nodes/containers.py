@@ -18,7 +18,7 @@ from pytest_daemonset.nodes import agent
 from pytest_daemonset.nodes.provider import MACHINE_VERBS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from pytest_daemonset.engine.engine import Engine, Follower
@@ -68,10 +68,11 @@ class AgentSettings:
 
 @dataclass
 class _Machine:
-    """One agent's container."""
+    """One agent's container; `frozen_out` are files of images that came while nothing in it could import them."""
 
     container: str
     state: str = "running"
+    frozen_out: set[str] = field(default_factory=set)
 
 
 class ContainerNodes:
@@ -158,7 +159,7 @@ class ContainerNodes:
         files = {
             **settings.files,
             agent.CONFIG: json.dumps(agent.config(spec, settings.server, settings.kubelet, settings.config)).encode(),
-            **{f"{agent.IMAGES}/{file}": content for file, content in self._images.items()},
+            **image_files(self._images),
         }
         if same_identity:
             if name not in self._identities:
@@ -261,6 +262,8 @@ class ContainerNodes:
         before, started = await self._renewed(name), None
         if verb == "resume":
             await engine.unpause(machine.container)
+            missed, machine.frozen_out = machine.frozen_out, set()
+            await import_images(engine, name, machine.container, missed)
         elif verb == "heal":
             await engine.connect_network(network, machine.container, name)
         else:
@@ -268,6 +271,7 @@ class ContainerNodes:
             if machine.state == "partitioned":
                 await engine.connect_network(network, machine.container, name)
             await engine.kill(machine.container)
+            machine.frozen_out.clear()  # it imports its folder when it starts
             await engine.start(machine.container)
             started = await self._started(name)
         machine.state = "running"
@@ -298,7 +302,9 @@ class ContainerNodes:
     # -- images --
 
     async def load(self, images: Mapping[str, bytes]) -> None:
-        """Side-load image tars into all nodes, and into those that will join.
+        """Side-load image tars into all nodes, at once, and into those that will join.
+
+        One that is crashed or frozen has them when it is started or thawed.
 
         Args:
             images: file name -> tar, as ``docker save`` makes it.
@@ -307,19 +313,14 @@ class ContainerNodes:
             ClusterError: a node does not take one.
         """
         self._images.update(images)
-        running = {name: one for name, one in self._machines.items() if one.state == "running"}
-        await asyncio.gather(*(self._load(name, one.container, images) for name, one in running.items()))
+        await asyncio.gather(*(self._load(name, one, images) for name, one in self._machines.items()))
 
-    async def _load(self, name: str, container: str, images: Mapping[str, bytes]) -> None:
-        # In the images folder too, or a restart of the node forgets what the kubelet's image collection threw away.
-        await self._engine.write(container, {f"{agent.IMAGES}/{file}": content for file, content in images.items()})
-        for file in images:
-            words = ["ctr", "-n", "k8s.io", "images", "import", f"{agent.IMAGES}/{file}"]
-            code, said = await self._engine.run(container, words)
-            if code:
-                raise ClusterError(
-                    f"node {name} does not take image {file}: {' '.join(words)} ended with {code}: {said[-500:]}"
-                )
+    async def _load(self, name: str, machine: _Machine, images: Mapping[str, bytes]) -> None:
+        await self._engine.write(machine.container, image_files(images))
+        if machine.state == "paused":
+            machine.frozen_out |= set(images)
+        elif machine.state != "crashed":  # which imports its folder when it starts
+            await import_images(self._engine, name, machine.container, images)
 
     # -- what it does not have --
 
@@ -485,6 +486,32 @@ class ContainerNodes:
             if error.status == 404:
                 raise _NotFound from error
             raise ClusterError(f"node {name} could not be changed: {error}") from error
+
+
+def image_files(images: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Image tars where k3s looks for them when it starts: what the kubelet's image collection threw away comes back so."""
+    return {f"{agent.IMAGES}/{file}": content for file, content in images.items()}
+
+
+async def import_images(engine: Engine, node: str, container: str, files: Iterable[str]) -> None:
+    """Let a running node take image tars that lie in its images folder.
+
+    Args:
+        engine: where it runs.
+        node: its name, for the message.
+        container: its container.
+        files: names in that folder.
+
+    Raises:
+        ClusterError: it does not take one.
+    """
+    for file in sorted(files):
+        words = ["ctr", "-n", "k8s.io", "images", "import", f"{agent.IMAGES}/{file}"]
+        code, said = await engine.run(container, words)
+        if code:
+            raise ClusterError(
+                f"node {node} does not take image {file}: {' '.join(words)} ended with {code}: {said[-500:]}"
+            )
 
 
 class _NotFound(Exception):  # noqa: N818  (no error: it is what was wanted)

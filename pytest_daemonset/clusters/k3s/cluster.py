@@ -22,7 +22,7 @@ from pytest_daemonset.kube.errors import ApiError
 from pytest_daemonset.kube.resources import SERVICE_ACCOUNTS
 from pytest_daemonset.kube.until import until
 from pytest_daemonset.nodes.baseline import Baseline
-from pytest_daemonset.nodes.containers import AgentSettings, ContainerNodes
+from pytest_daemonset.nodes.containers import AgentSettings, ContainerNodes, image_files, import_images
 from pytest_daemonset.nodes.pool import NodePool
 from pytest_daemonset.nodes.spec import NodeSpec
 from pytest_daemonset.nodes.virtual import VirtualNodes
@@ -121,7 +121,8 @@ class K3sCluster:
         specs = [
             NodeSpec(f"node-{number}", ready=settings.network_plugin) for number in range(1, self._config.nodes + 1)
         ]
-        preparing: list[Awaitable[None]] = [self._start_server(files)]
+        own = image_files(images) if self._server_node else {}
+        preparing: list[Awaitable[None]] = [self._start_server({**files, **own})]
         provider = None
         if not settings.virtual:
             provider = self._provider = ContainerNodes(agents, engine)
@@ -209,13 +210,13 @@ class K3sCluster:
             )
 
     async def load_images(self, names: Sequence[str]) -> None:
-        """Side-load images into every node, and into those that join later.
+        """Side-load images into every node, and into those that join later; virtual nodes start whatever they are given.
 
         Args:
             names: names on the Docker daemon.
 
         Raises:
-            UsageError: the daemon has no such image, or the nodes are virtual.
+            UsageError: the daemon has no such image.
             ClusterError: a node does not take it.
         """
         if self._provider is None:
@@ -224,7 +225,18 @@ class K3sCluster:
             f"loaded-{name.replace('/', '_').replace(':', '_')}.tar": await self._engine.save_image(name)
             for name in names
         }
-        await self._provider.load(tars)
+        loading: list[Awaitable[None]] = [self._provider.load(tars)]
+        if self._server_node:
+            loading.append(self._load_into_server(tars))
+        await asyncio.gather(*loading)
+
+    @property
+    def _server_node(self) -> bool:
+        return self._k3s.server_node and not self._k3s.virtual
+
+    async def _load_into_server(self, tars: Mapping[str, bytes]) -> None:
+        await self._engine.write(self._server, image_files(tars))
+        await import_images(self._engine, server.NAME, self._server, tars)
 
     async def restore(self) -> None:
         """See `Cluster`."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from k3s_standin import VERSION
-from k3s_standin.images import ImageKubelet, loaded
+from k3s_standin.images import ImageKubelet, loaded, take_folder
 from k3s_standin.settings import Settings, SettingsError, say, seconds
 from pytest_daemonset.kubelets import api as kubelet_api
 from pytest_daemonset.kubelets import fleet as fleet_module
@@ -138,6 +138,7 @@ async def _serve(fleet: Fleet, settings: Settings, name: str, frequency: float, 
         ],
         "ready": False,
     }
+    take_folder()
     loaded.rescan()
     await fleet.read()
     try:

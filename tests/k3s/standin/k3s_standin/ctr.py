@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import signal
@@ -10,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from k3s_standin.images import IMPORTED, loaded, names_in
+from k3s_standin.images import loaded, take
 
 
 def main() -> int:
@@ -29,10 +28,8 @@ def main() -> int:
         else:
             file.write(Path(words[-1]).read_bytes())
         file.flush()
-        names = names_in(Path(file.name))
-    IMPORTED.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        (IMPORTED / hashlib.sha256(name.encode()).hexdigest()).write_text(name)
+        names = take(Path(file.name))
+    for name in sorted(names):
         print(f"unpacking {name}...done")
     os.kill(1, signal.SIGUSR1)
     return 0

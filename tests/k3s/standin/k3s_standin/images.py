@@ -1,7 +1,9 @@
-"""The images that a node has: tars in the images folder, and what ``ctr images import`` brought. There is no registry."""
+"""The images that a node has: those whose tars lay in the images folder when the agent started, and what ``ctr images
+import`` brought. The folder is not watched, as in k3s before 2025. There is no registry."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tarfile
 from pathlib import Path
@@ -18,7 +20,7 @@ Object = dict[str, Any]
 
 def names_in(path: Path) -> set[str]:
     """The names in an image tar as ``docker save`` writes it."""
-    with tarfile.open(path) as archive:
+    with tarfile.open(path) as archive:  # compressed or not
         manifest = archive.extractfile("manifest.json")
         if manifest is None:
             raise ValueError(f"{path} has no manifest.json")
@@ -35,16 +37,28 @@ def canonical(name: str) -> str:
     return name if ":" in name.rpartition("/")[2] or "@" in name else f"{name}:latest"
 
 
+def take(path: Path) -> set[str]:
+    """Import a tar: what it brings stays, also over a restart of the container."""
+    names = names_in(path)
+    IMPORTED.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (IMPORTED / hashlib.sha256(name.encode()).hexdigest()).write_text(name)
+    return names
+
+
+def take_folder() -> None:
+    """What an agent does once, before its node is Ready."""
+    for path in sorted(FOLDER.glob("*.tar*")) if FOLDER.exists() else []:
+        take(path)
+
+
 class _Loaded:
     def __init__(self) -> None:
         self.names: set[str] = set()
 
     def rescan(self) -> None:
-        """Look at the folders again."""
-        tars = sorted(FOLDER.glob("*.tar")) if FOLDER.exists() else []
-        self.names = {name for path in tars for name in names_in(path)}
-        if IMPORTED.exists():
-            self.names |= {path.read_text() for path in IMPORTED.iterdir()}
+        """Look again at what was imported."""
+        self.names = {path.read_text() for path in IMPORTED.iterdir()} if IMPORTED.exists() else set()
 
 
 loaded = _Loaded()
