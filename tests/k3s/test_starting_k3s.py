@@ -20,6 +20,9 @@ from pytest_daemonset.clusters.k3s.settings import K3sConfig
 from pytest_daemonset.controllers.config import ControllerConfig
 from pytest_daemonset.errors import ClusterError, UsageError
 from pytest_daemonset.kube.resources import DAEMONSETS, NODES
+from pytest_daemonset.nodes import Nodes
+from pytest_daemonset.nodes.agent import NOT_READY
+from pytest_daemonset.observe.scope import Scope
 from pytest_daemonset.running import Running
 
 if TYPE_CHECKING:
@@ -85,9 +88,29 @@ def test_virtual_nodes_on_its_control_plane(k3s: K3sConfig) -> None:
 
 def test_a_cluster_for_sets_that_bring_the_network(k3s: K3sConfig) -> None:
     with start(replace(k3s, network_plugin=False), nodes=1) as running:
-        node = running.portal.call(lambda: running.cluster.client.get(NODES, "node-1"))
-        ready = next(row for row in node["status"]["conditions"] if row["type"] == "Ready")
-        assert ready["status"] == "False"
+        assert ready(running, "node-1") == "False"
+        scope = Scope(running.portal)
+        try:
+            node = Nodes(running.cluster.nodes, scope).join(ready=False).wait()
+            assert ready(running, node.name) == "False"
+            assert NOT_READY in {taint["key"] for taint in node.get().wait()["spec"]["taints"]}
+            before = node.uid
+            node.restart().wait()
+            assert ready(running, node.name) == "False"
+            node.leave().wait()
+            node.rejoin().wait()
+            assert node.uid != before
+            assert ready(running, node.name) == "False"
+        finally:
+            scope.close()
+        running.portal.call(running.cluster.restore)
+        listed = running.portal.call(lambda: running.cluster.client.list(NODES))
+        assert [one["metadata"]["name"] for one in listed["items"]] == ["node-1"]
+
+
+def ready(running: Running, name: str) -> str:
+    node = running.portal.call(lambda: running.cluster.client.get(NODES, name))
+    return next(str(row["status"]) for row in node["status"]["conditions"] if row["type"] == "Ready")
 
 
 def test_an_image_that_is_nowhere(k3s: K3sConfig) -> None:
