@@ -26,6 +26,13 @@ UNREACHABLE: Final = "node.kubernetes.io/unreachable"
 _STARTING = (UNINITIALIZED, NOT_READY, UNREACHABLE)
 _RESERVED = re.compile(r"(^|\.)(kubernetes\.io|k8s\.io)/")
 _BY_KUBELETS = re.compile(r"^(node|kubelet)\.kubernetes\.io/")
+_FLAG = re.compile(r"[a-z][a-z0-9-]*")
+_OURS: Final = {
+    "server": "the cluster's server is the one that the node joins",
+    "token": "it is the cluster's",
+    "node-name": "use name=",
+    "with-node-id": "the node would join under another name than it is awaited by",
+}
 
 LOOPS: Final = (
     # what its log repeats; how often until it is sure; what it means
@@ -69,7 +76,7 @@ def config(spec: NodeSpec, server: str, kubelet: Mapping[str, str], more: Mappin
         spec: the node.
         server: the server's URL as seen from the agent.
         kubelet: arguments of the kubelet.
-        more: settings of the user's own, by the names of k3s's flags; they win.
+        more: settings of the user's own for all agents, by the names of k3s's flags; they win, and the node's own over them.
     """
     wanted: dict[str, Any] = {
         "server": server,
@@ -82,7 +89,7 @@ def config(spec: NodeSpec, server: str, kubelet: Mapping[str, str], more: Mappin
         "kubelet-arg": [f"{key}={value}" for key, value in kubelet.items()],
     }
     wanted = {key: value for key, value in wanted.items() if value != []}
-    for key, value in more.items():
+    for key, value in (*more.items(), *spec.settings.items()):
         wanted[key] = [*wanted[key], *value] if isinstance(wanted.get(key), list) and isinstance(value, list) else value
     return wanted
 
@@ -96,8 +103,19 @@ def check(spec: NodeSpec, arch: str) -> None:
     """Refuse what no container can be.
 
     Raises:
-        UsageError: another architecture or system, or resources of its own.
+        UsageError: another architecture or system, resources of its own, or settings that are none or are not the user's.
     """
+    for key, value in spec.settings.items():
+        if not isinstance(key, str) or not _FLAG.fullmatch(key):
+            raise UsageError(
+                f"node {spec.name}: settings= has names of k3s's flags, such as 'kubelet-arg', not {key!r}"
+            )
+        if key in _OURS:
+            raise UsageError(f"node {spec.name}: settings= cannot say {key!r}: {_OURS[key]}")
+        if not all(isinstance(one, (str, int, float)) for one in (value if isinstance(value, list) else [value])):
+            raise UsageError(
+                f"node {spec.name}: the value of {key!r} in settings= is text, a number, a switch or a list, not {value!r}"
+            )
     if spec.os != "linux" or spec.arch not in ("amd64", arch):
         raise UsageError(
             f"node {spec.name}: k3s nodes here are linux/{arch}, not {spec.os}/{spec.arch}; virtual nodes can be"

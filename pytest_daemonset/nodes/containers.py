@@ -94,7 +94,7 @@ class ContainerNodes:
 
     def __init__(self, settings: AgentSettings, engine: Engine) -> None:
         self.capabilities = frozenset(
-            ("join", *MACHINE_VERBS, *(() if settings.network_plugin else ("join_not_ready",)))
+            ("join", "settings", *MACHINE_VERBS, *(() if settings.network_plugin else ("join_not_ready",)))
         )
         self._engine = engine
         self._settings = settings

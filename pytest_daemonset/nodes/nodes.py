@@ -77,6 +77,7 @@ class Nodes:
         allocatable: Mapping[str, str] | None = None,
         arch: str = "amd64",
         os: str = "linux",
+        settings: Mapping[str, Any] | None = None,
     ) -> Handle[Node]: ...
     @overload
     def join(
@@ -92,6 +93,7 @@ class Nodes:
         allocatable: Mapping[str, str] | None = None,
         arch: str = "amd64",
         os: str = "linux",
+        settings: Mapping[str, Any] | None = None,
     ) -> Handle[list[Node]]: ...
     def join(
         self,
@@ -106,6 +108,7 @@ class Nodes:
         allocatable: Mapping[str, str] | None = None,
         arch: str = "amd64",
         os: str = "linux",
+        settings: Mapping[str, Any] | None = None,
     ) -> Handle[Node] | Handle[list[Node]]:
         """New nodes join, all at once.
 
@@ -120,6 +123,8 @@ class Nodes:
             allocatable: resources beside the defaults, such as ``{"cpu": "2"}``.
             arch: as in the label kubernetes.io/arch.
             os: as in the label kubernetes.io/os.
+            settings: of the k3s agent, such as ``{"kubelet-arg": ["max-pods=20"]}``: a list is added to what all agents
+                have, else it wins.
 
         Raises:
             UsageError: a name that is taken or wrong, a wrong label or taint, or nodes that cannot join here.
@@ -134,7 +139,18 @@ class Nodes:
         else:
             names = [f"{name}-{number}" for number in range(1, count + 1)]
         specs = [
-            NodeSpec(one, labels or {}, annotations or {}, rows, ready, allocatable or {}, arch, os, unschedulable)
+            NodeSpec(
+                one,
+                labels or {},
+                annotations or {},
+                rows,
+                ready,
+                allocatable or {},
+                arch,
+                os,
+                unschedulable,
+                settings or {},
+            )
             for one in names
         ]
         self._pool.plan_join(specs)

@@ -116,6 +116,8 @@ class NodePool:
         for spec in specs:
             if not spec.ready:
                 self.need("join_not_ready", f"join of node {spec.name} with ready=False")
+            if spec.settings:
+                self.need("settings", f"join of node {spec.name} with settings={dict(spec.settings)}")
             old = self.records.get(spec.name)
             if old is not None and (old.planned != "left" or old.state != "left"):
                 raise UsageError(f"node {spec.name} is there already; choose another name, or none")

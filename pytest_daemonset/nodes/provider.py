@@ -47,7 +47,7 @@ class NodeProvider(Protocol):
     Attributes:
         kind: what to call it in messages, such as ``virtual``.
         capabilities: which verbs it has: ``join``, those of `MACHINE_VERBS`, ``join_not_ready``, ``set_ready``,
-            ``heartbeats``, ``behave``, ``pods`` (the verbs on one pod).
+            ``heartbeats``, ``behave``, ``pods`` (the verbs on one pod); and ``settings``, if a node's may be given.
         exclusive: whether every node of the cluster is this provider's, so that strange ones may be removed.
         lifecycle: whether a node lifecycle loop runs, which taints cordoned nodes.
     """

@@ -68,6 +68,7 @@ class NodeSpec:
         arch: such as ``amd64``.
         os: such as ``linux``.
         unschedulable: whether it comes cordoned.
+        settings: of a k3s agent, by the names of k3s's flags.
     """
 
     name: str
@@ -79,6 +80,7 @@ class NodeSpec:
     arch: str = "amd64"
     os: str = "linux"
     unschedulable: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or len(self.name) > 253 or not _SUBDOMAIN.fullmatch(self.name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,19 @@ def test_a_node_joins_as_it_was_asked_for(running: Running, nodes: Nodes) -> Non
     assert found["spec"]["unschedulable"] is True
     assert found["status"]["nodeInfo"]["kubeletVersion"].endswith("stand-in")
     assert container(running, node) == "running"
+
+
+def test_a_node_joins_with_settings_of_its_own(running: Running, nodes: Nodes) -> None:
+    own = {"node-label": ["by=flag"], "kubelet-arg": ["max-pods=20"]}
+    node = nodes.join(labels={"zone": "b"}, settings=own).wait()
+    found = get(running, NODES, node)
+    assert found is not None
+    assert {"zone": "b", "by": "flag"}.items() <= found["metadata"]["labels"].items()
+    written = json.loads(docker_here.docker("exec", named(running, node), "cat", agent.CONFIG))
+    assert written["kubelet-arg"][-1] == "max-pods=20"
+    assert len(written["kubelet-arg"]) > 1, "what all agents have is there too"
+    with pytest.raises(UsageError, match="use name="):
+        nodes.join(settings={"node-name": "other"}).wait()
 
 
 def test_a_node_that_leaves_takes_its_container_its_node_and_its_identity_with_it(

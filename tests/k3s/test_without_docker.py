@@ -103,6 +103,32 @@ def test_an_agent_gets_by_flag_what_a_kubelet_may_say_of_itself() -> None:
     assert found["kubelet-arg"] == ["v=2", "x=y"]
 
 
+def test_settings_of_one_node_are_added_to_those_of_all_and_win_elsewhere() -> None:
+    spec = NodeSpec("a", settings={"kubelet-arg": ["max-pods=20"], "snapshotter": "native"})
+    every = {"kubelet-arg": ["x=y"], "snapshotter": "fuse-overlayfs"}
+    agent.check(spec, "amd64")
+    found = agent.config(spec, "https://server:6443", {"v": "2"}, every)
+    assert found["kubelet-arg"] == ["v=2", "x=y", "max-pods=20"]
+    assert found["snapshotter"] == "native"
+    other = agent.config(NodeSpec("b"), "https://server:6443", {"v": "2"}, every)
+    assert (other["kubelet-arg"], other["snapshotter"]) == (["v=2", "x=y"], "fuse-overlayfs")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"--kubelet-arg": ["v=2"]}, "names of k3s's flags"),
+        ({"node-name": "b"}, "use name="),
+        ({"token": "x"}, "the cluster's"),
+        ({"kubelet-arg": {"v": "2"}}, "or a list, not"),
+        ({"kubelet-arg": [None]}, "or a list, not"),
+    ],
+)
+def test_settings_of_one_node_that_make_no_sense_are_refused(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        agent.check(NodeSpec("a", settings=settings), "amd64")
+
+
 @pytest.mark.parametrize(
     ("line", "times", "meaning"),
     [

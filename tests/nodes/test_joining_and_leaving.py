@@ -81,6 +81,12 @@ def test_a_node_without_network_is_not_ready_until_it_has_one(nodes: Nodes, clus
     cluster.until("waits", lambda pod: pod is not None and pod["status"]["phase"] == "Running")
 
 
+def test_settings_of_a_k3s_agent_are_refused(nodes: Nodes) -> None:
+    with pytest.raises(UsageError, match="virtual nodes have no capability 'settings'"):
+        nodes.join(settings={"kubelet-arg": ["max-pods=20"]})
+    assert len(nodes) == 0
+
+
 def test_leaving_takes_the_node_and_leaves_its_pods(nodes: Nodes, cluster: Cluster) -> None:
     node = nodes.join().wait()
     cluster.bind("stays", node)
