@@ -21,6 +21,7 @@ class BrokenController:
         spares: a row or two that it must leave green: a suite that is red for everything proves nothing either. Empty only
             for one that breaks an invariant which stands guard in every row.
         profile: the shipped profile that it is run with; empty for none.
+        replicas: how many of it run; where more than one, they are told to elect a leader.
     """
 
     name: str
@@ -28,6 +29,7 @@ class BrokenController:
     caught_by: tuple[str, ...]
     spares: tuple[str, ...] = ("PLACE-01",)
     profile: str = ""
+    replicas: int = 1
 
 
 _ALL: tuple[BrokenController, ...] = (
@@ -232,6 +234,14 @@ _ALL += tuple(
     )
 )
 
+# API-07 applies no set: with two brains, any other row may find two pods on a node. FAIL-01 comes before the row that freezes one.
+_ALL += (
+    BrokenController("two-brains", "works in every replica", ("ROB-12",), ("API-07",), replicas=2),
+    BrokenController(
+        "outlives-its-lease", "goes on writing when another one leads", ("ROB-12",), ("FAIL-01",), replicas=2
+    ),
+)
+
 BROKEN: Final[Mapping[str, BrokenController]] = MappingProxyType({one.name: one for one in _ALL})
 """Every broken controller that the suite is tested with, by name."""
 
@@ -257,6 +267,7 @@ SAMPLE: Final = (
     "records-late",
     "keeps-the-oldest-twin",
     "random-identities",
+    "outlives-its-lease",
 )
 """Those that a run for every change tries: many different ways to be wrong, each caught in seconds."""
 

@@ -98,7 +98,6 @@ LATER: Final[Mapping[str, str]] = MappingProxyType(
         "OWN-09": "needs an API that admits an empty selector",
         "PLACE-15": "needs an API server that reads the namespace's node selector",
         "REV-14": "is an old habit of the built-in controller, never to be asked of others",
-        "ROB-12": "needs a controller that runs in several replicas and elects a leader; the row is still to be written",
         "ROB-15": "needs a webhook or a policy that takes labels away",
         "UPD-22": "needs an API that admits both limits as zero",
     }

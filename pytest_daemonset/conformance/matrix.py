@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_daemonset.conformance.broken import BROKEN, SAMPLE, UNPROVEN
 from pytest_daemonset.conformance.rows import ROWS
+from pytest_daemonset.controllers.replica import ELECTION
 from pytest_daemonset.daemonsets.kinds import KindUnderTest
 from pytest_daemonset.errors import UsageError
 from pytest_daemonset.report.matrix import Matrix, Trial
@@ -32,17 +33,27 @@ VIOLATION: Final = "pytest_daemonset.errors.Violation"
 CORRECT: Final = "the correct controller"
 
 
-def controlled_by(name: str, profile: str = "") -> tuple[str, ...]:
+def controlled_by(name: str, profile: str = "", replicas: int = 1) -> tuple[str, ...]:
     """How `verify` is told of a broken controller, and of the profile whose kind it serves.
 
     Args:
         name: the controller's; empty for the correct one.
         profile: a shipped profile; empty for a DaemonSet.
+        replicas: how many of it run.
     """
     words = [sys.executable, "-m", "pytest_daemonset.reference", "--kubeconfig", "{kubeconfig}"]
     words += [*(KindUnderTest.load(profile).words() if profile else ()), *(("--broken", name) if name else ())]
+    words += ELECTION if replicas > 1 else ()
     known = ("--profile", profile) if profile else ()
-    return ("--controller", f"command: {' '.join(words)}", "--controller-ready", r'log: "ready": true', *known)
+    several = ("--controller-replicas", str(replicas)) if replicas > 1 else ()
+    return (
+        "--controller",
+        f"command: {' '.join(words)}",
+        "--controller-ready",
+        r'log: "ready": true',
+        *several,
+        *known,
+    )
 
 
 def on_rows(one: BrokenController, folder: Path, *, every_row: bool = False) -> Trial:
@@ -57,7 +68,7 @@ def on_rows(one: BrokenController, folder: Path, *, every_row: bool = False) -> 
     report = folder / one.name
     command = [sys.executable, "-m", "pytest_daemonset", "verify", "--rows", rows, "--report", str(report)]
     began = time.monotonic()
-    output = _run([*command, *controlled_by(one.name, one.profile)], folder)
+    output = _run([*command, *controlled_by(one.name, one.profile, one.replicas)], folder)
     found: dict[str, str] = {}
     if (report / "report.json").exists():
         told = json.loads((report / "report.json").read_text(encoding="utf-8"))["rows"]
@@ -83,11 +94,13 @@ def on_tests(name: str, does: str, paths: Sequence[Path], folder: Path) -> Trial
         folder: where the report goes.
     """
     report = folder / f"{name or 'correct'}.xml"
-    told = dict(zip(*[iter(controlled_by(name))] * 2, strict=True))
+    words = controlled_by(name, replicas=BROKEN[name].replicas if name else 1)
+    told = dict(zip(*[iter(words)] * 2, strict=True))
     command = [sys.executable, "-m", "pytest", "-q", *map(str, paths), f"--junit-xml={report}"]
     command += [
         f"--daemonset-controller={told['--controller']}",
         f"--daemonset-controller-ready={told['--controller-ready']}",
+        f"--daemonset-controller-replicas={told.get('--controller-replicas', '1')}",
     ]
     began = time.monotonic()
     output = _run(command, Path.cwd())

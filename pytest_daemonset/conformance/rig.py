@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -16,8 +17,9 @@ from pytest_daemonset.contract import (
     status_consistent,
 )
 from pytest_daemonset.contract.shape import nested
+from pytest_daemonset.controllers.awaiting import stirred
 from pytest_daemonset.daemonsets.kinds import PLAIN_KIND, KindUnderTest
-from pytest_daemonset.errors import Violation
+from pytest_daemonset.errors import ClusterError, Violation
 from pytest_daemonset.kube.client import MERGE_PATCH
 from pytest_daemonset.kube.errors import ApiError
 from pytest_daemonset.kube.resources import DAEMONSETS, NAMESPACES, NODES, PODS
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
 
     from pytest_daemonset.contract import Property
+    from pytest_daemonset.controllers.replica import Replica
     from pytest_daemonset.daemonsets.daemonsets import DaemonSets
     from pytest_daemonset.kube.audit import Entry
     from pytest_daemonset.kube.resources import Resource
@@ -42,6 +45,9 @@ T = TypeVar("T")
 
 HOLD: Final = "embedded.pytest-daemonset.io/hold"
 """The annotation by which a namespace of the embedded cluster holds loops back."""
+
+_STIRS_WITHIN: Final = 60.0
+"""Seconds: a candidate waits for no more than a lease, which is 15 s where nobody shortened it."""
 
 SAFETY: Final = (at_most_one_pod_per_node, owned, status_consistent, observed_generation_sane)
 """What no set may break in any state of any row, cheap to judge: stands guard over every set that a row applies."""
@@ -319,6 +325,62 @@ class Rig:
         """Stop it and start it."""
         self.stop()
         self.start()
+
+    @property
+    def leaderless(self) -> str:
+        """Why it cannot be seen who leads; empty where it can."""
+        replicas = self._running.controller.replicas
+        if len(replicas) < 2:
+            return "the controller runs as one process; where it elects a leader, say --controller-replicas=2"
+        if len({one.credential.id for one in replicas} - {""}) < len(replicas):
+            return "its replicas have one credential, so the audit log cannot tell their writes apart"
+        return ""
+
+    def leader(self, *, other_than: Replica | None = None) -> Replica:
+        """Wait for the replica that leads.
+
+        Args:
+            other_than: one that is not meant.
+
+        Raises:
+            ClusterError: none does, in time.
+        """
+        number = None if other_than is None else other_than.number
+        return self.do(lambda: self._running.controller.leader(other_than=number))
+
+    def freeze(self, replica: Replica) -> None:
+        """Pause a replica; the end of the row, or `thaw`, lets it go on."""
+        self.do(replica.pause)
+        self.at_end(lambda: self.thaw(replica))
+
+    def thaw(self, replica: Replica) -> None:
+        """Let a replica go on that was frozen."""
+        self.do(replica.thaw)
+
+    def hand_over(self, leader: Replica, *, to: Replica) -> None:
+        """End a leader with SIGTERM, and wait until the other one has written, as its successor or before, or has ended.
+
+        One that was frozen beyond its Lease does one of both: it ends for that, or goes on as a candidate. Then `start`.
+
+        Args:
+            leader: which is ended; `start` brings it back.
+            to: the other one.
+
+        Raises:
+            ClusterError: neither, in time.
+        """
+
+        async def handed() -> None:
+            mark = self.writes.mark()
+            await leader.stop()
+            try:
+                await asyncio.wait_for(stirred(to, self.writes.audit, mark), _STIRS_WITHIN)
+            except asyncio.TimeoutError:
+                raise ClusterError(
+                    f"{to.name} has neither taken over from the leader that stopped, nor ended, within {_STIRS_WITHIN:g} s"
+                ) from None
+
+        self.do(handed)
 
     def nudge(self, value: int) -> Object:
         """The patch that changes a field of the spec from which nothing follows but a new generation.

@@ -154,6 +154,7 @@ _ALL = (
     Row("ROB-02", "a refusal costs few doomed calls", "S", "P1"),
     Row("ROB-03", "creations that were skipped after a refusal wedge nothing", "L", "P1"),
     Row("ROB-11", "a set that fails for good does not delay others", "L", "P1"),
+    Row("ROB-12", "of several replicas only the leader writes, and a hand-over breaks nothing", "S", "P1"),
     Row("STAT-03", "updated counts nodes whose pod is of the current revision", "L"),
     Row("STAT-06", "when nothing changes, the status is not written", "S", "P1"),
     Row("STAT-08", "conditions of others survive when counters change", "S", "P1"),

@@ -63,6 +63,25 @@ class WriteLog:
             if entry.resource not in UNCOUNTED and (entry.name == name or _made_by(entry, name))
         ]
 
+    def of_followers(self, namespace: str, since: int = 0) -> list[Entry]:
+        """What replicas wrote in a namespace while they held no Lease; refused writes too.
+
+        Args:
+            namespace: where.
+            since: a `mark`.
+        """
+        holders: dict[str, str] = {}
+        found = []
+        for entry in self.audit.entries(user=self.user, verbs=WRITES):
+            if entry.resource == "leases":
+                holder = (_body(entry).get("spec") or {}).get("holderIdentity")
+                # None is a patch of other fields; empty is how a leader steps down.
+                if entry.code < 400 and holder is not None:
+                    holders[f"{entry.namespace}/{entry.name}"] = entry.credential if holder else ""
+            elif entry.offset >= since and entry.namespace == namespace and entry.resource not in UNCOUNTED:
+                found += [] if entry.credential in holders.values() else [entry]
+        return found
+
     def to_pods(self, *names: str, namespace: str, since: int = 0) -> list[Entry]:
         """What the controller wrote to these pods, less their creation.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_daemonset.kube.audit import WRITES
 from pytest_daemonset.kube.errors import ApiError
 from pytest_daemonset.kube.resources import LEASES
 from pytest_daemonset.kube.until import until
@@ -12,6 +13,7 @@ from pytest_daemonset.kube.until import until
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from pytest_daemonset.controllers.replica import Replica
     from pytest_daemonset.kube.audit import AuditLog
     from pytest_daemonset.kube.client import Client
 
@@ -43,6 +45,22 @@ async def wrote(audit: AuditLog, user: str, mark: int) -> None:
     """
     while True:
         if audit.entries(user=user, since=mark, accepted=True):
+            return
+        await asyncio.sleep(_PAUSE)
+
+
+async def stirred(replica: Replica, audit: AuditLog, mark: int) -> None:
+    """Wait until a replica has written anything, its Lease too, or has ended.
+
+    Args:
+        replica: which; its credential must be its own.
+        audit: the cluster's log.
+        mark: where the log ended before.
+    """
+    while True:
+        if not replica.running:
+            return
+        if any(entry.credential == replica.credential.id for entry in audit.entries(verbs=WRITES, since=mark)):
             return
         await asyncio.sleep(_PAUSE)
 

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from pytest_daemonset.processes import JsonLine, LogLine
 
 # Shorter than client-go's 15, 10 and 2 s: a test of a hand-over waits for a lease to run out.
-_ELECTION: Final = (
+ELECTION: Final = (
     "--leader-elect",
     "--leader-elect-lease-duration=6",
     "--leader-elect-renew-deadline=4",
     "--leader-elect-retry-period=1",
 )
+"""How the reference controller is told to elect a leader."""
 
 
 class Replica:
@@ -152,7 +153,7 @@ class Replica:
     def _command(self, kubeconfig: str) -> list[str]:
         match self._config.kind:
             case "builtin":
-                elect = _ELECTION if self._config.replicas > 1 else ()
+                elect = ELECTION if self._config.replicas > 1 else ()
                 words = [sys.executable, "-m", "pytest_daemonset.reference", "--kubeconfig", kubeconfig]
                 return [*words, *self._builtin_words, *elect]
             case "python":

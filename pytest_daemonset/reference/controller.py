@@ -14,6 +14,7 @@ from pytest_daemonset.reference.backoff import Backoff
 from pytest_daemonset.reference.caches import Caches, Ownable, Owners, T
 from pytest_daemonset.reference.client import ApiError, Client
 from pytest_daemonset.reference.decisions import Decisions
+from pytest_daemonset.reference.election import Election
 from pytest_daemonset.reference.eligibility import Decision, Judged
 from pytest_daemonset.reference.events import Filter, Recorder
 from pytest_daemonset.reference.expectations import Expectations
@@ -60,6 +61,9 @@ class Controller(Decisions):
 
     kind = Kind()
     """What it serves; for another kind than DaemonSet, the client translates."""
+
+    election = Election
+    """How it becomes the leader where there are several, and what it may do until then."""
 
     def __init__(self, client: Client) -> None:
         loop = asyncio.get_running_loop()

@@ -74,7 +74,7 @@ class Election:
     """
 
     def __init__(self, client: Client, terms: Terms) -> None:
-        self._client, self._terms = client, terms
+        self._client, self.terms = client, terms
         self.identity = terms.identity or f"{socket.gethostname()}_{os.getpid()}_{uuid.uuid4()}"
         self.entered = asyncio.Event()
         """Set once the Lease has been read or made: from then on we lead, or are ready to."""
@@ -88,17 +88,17 @@ class Election:
         Raises:
             LeadershipLostError: the last renewal is too long ago.
         """
-        if time.monotonic() >= self._renewed + self._terms.renew_deadline:
-            raise LeadershipLostError(f"{self.identity} has not renewed its lease for {self._terms.renew_deadline:g} s")
+        if time.monotonic() >= self._renewed + self.terms.renew_deadline:
+            raise LeadershipLostError(f"{self.identity} has not renewed its lease for {self.terms.renew_deadline:g} s")
 
     async def acquire(self) -> None:
         """Wait until we lead."""
-        log.info("attempting to acquire leader lease %s/%s...", self._terms.namespace, self._terms.name)
+        log.info("attempting to acquire leader lease %s/%s...", self.terms.namespace, self.terms.name)
         while True:
-            if await self._attempt():
+            if await self.attempt():
                 break
-            await asyncio.sleep(self._terms.retry_period * random.uniform(1, _JITTER))  # noqa: S311
-        log.info("%s became leader of %s/%s", self.identity, self._terms.namespace, self._terms.name)
+            await asyncio.sleep(self.terms.retry_period * random.uniform(1, _JITTER))  # noqa: S311
+        log.info("%s became leader of %s/%s", self.identity, self.terms.namespace, self.terms.name)
 
     async def hold(self) -> None:
         """Renew for as long as we lead.
@@ -107,10 +107,10 @@ class Election:
             LeadershipLostError: it could not be renewed in time.
         """
         while True:
-            await asyncio.sleep(self._terms.retry_period)
-            while not await self._attempt():
+            await asyncio.sleep(self.terms.retry_period)
+            while not await self.attempt():
                 self.check()
-                await asyncio.sleep(self._terms.retry_period / 4)
+                await asyncio.sleep(self.terms.retry_period / 4)
             self.check()
 
     async def release(self) -> None:
@@ -124,17 +124,17 @@ class Election:
         spec = {**held["spec"], "holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": now, "acquireTime": now}
         self._renewed = float("-inf")
         try:
-            await self._client.replace(f"{self._terms.path}/{self._terms.name}", {**held, "spec": spec})
+            await self._client.replace(f"{self.terms.path}/{self.terms.name}", {**held, "spec": spec})
         except ApiError as error:
             log.warning("the lease could not be released, and will run out: %s", error)
 
-    async def _attempt(self) -> bool:
+    async def attempt(self) -> bool:
         """Try once to take the Lease or to renew it; whether we lead then."""
         began = time.monotonic()
         try:
-            taken = await asyncio.wait_for(self._take(), self._terms.renew_deadline)
+            taken = await asyncio.wait_for(self._take(), self.terms.renew_deadline)
         except (ApiError, asyncio.TimeoutError) as error:
-            log.warning("lease %s/%s: %s", self._terms.namespace, self._terms.name, error or "no answer in time")
+            log.warning("lease %s/%s: %s", self.terms.namespace, self.terms.name, error or "no answer in time")
             return False
         self.entered.set()
         if taken:
@@ -142,16 +142,16 @@ class Election:
         return taken
 
     async def _take(self) -> bool:
-        path = self._terms.path
+        path = self.terms.path
         try:
-            found = await self._client.get(f"{path}/{self._terms.name}")
+            found = await self._client.get(f"{path}/{self.terms.name}")
         except ApiError as error:
             if error.status != 404:
                 raise
             lease: Object = {
                 "apiVersion": "coordination.k8s.io/v1",
                 "kind": "Lease",
-                "metadata": {"name": self._terms.name, "namespace": self._terms.namespace},
+                "metadata": {"name": self.terms.name, "namespace": self.terms.namespace},
                 "spec": self._spec({}),
             }
             self._note(await self._client.create(path, lease))
@@ -162,7 +162,7 @@ class Election:
         holder, duration = spec.get("holderIdentity") or "", spec.get("leaseDurationSeconds") or 0
         if holder not in ("", self.identity) and time.monotonic() < self._seen_at + duration:
             return False
-        self._note(await self._client.replace(f"{path}/{self._terms.name}", {**found, "spec": self._spec(spec)}))
+        self._note(await self._client.replace(f"{path}/{self.terms.name}", {**found, "spec": self._spec(spec)}))
         return True
 
     def _note(self, lease: Object) -> None:
@@ -173,7 +173,7 @@ class Election:
         transitions = before.get("leaseTransitions") or 0
         return {
             "holderIdentity": self.identity,
-            "leaseDurationSeconds": max(1, round(self._terms.lease_duration)),
+            "leaseDurationSeconds": max(1, round(self.terms.lease_duration)),
             "acquireTime": before.get("acquireTime") or now if ours else now,
             "renewTime": now,
             "leaseTransitions": transitions if ours or not before else transitions + 1,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_daemonset.reference.broken import BROKEN, controller_class
 from pytest_daemonset.reference.client import ApiError, Client
-from pytest_daemonset.reference.election import Election, LeadershipLostError, Terms
+from pytest_daemonset.reference.election import LeadershipLostError, Terms
 from pytest_daemonset.reference.kinds import Kind, KindClient
 from pytest_daemonset.reference.kubeconfig import Access, KubeconfigError
 
@@ -149,7 +149,7 @@ async def _serve(access: Access, broken: Sequence[str], terms: Terms | None, kin
             await _work(client, broken, stop, kind)
         return
     async with Client(access, connections=2, timeout=terms.renew_deadline) as apart:
-        election = Election(apart, terms)
+        election = controller_class(broken).election(apart, terms)
         if not await _until(stop, election.acquire(), election.entered):
             return
         async with _client(access, kind, fence=election.check) as client:

@@ -10,6 +10,7 @@ from pytest_daemonset.reference.broken import (
     adopting,
     enduring,
     extending,
+    leading,
     overdoing,
     owning,
     placing,
@@ -164,6 +165,8 @@ _ALL: tuple[type[Controller], ...] = (
     extending.MakesAllAtFirst,
     extending.IgnoresBurst,
     extending.TellsTheNewestHash,
+    leading.TwoBrains,
+    leading.OutlivesItsLease,
 )
 
 
