@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from pytest_daemonset.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from pytest_daemonset.nodes.spec import NodeSpec
 
@@ -178,19 +178,3 @@ def moment(text: str) -> datetime:
     """A time as the API or Docker writes it, nanoseconds cut to microseconds; both are UTC."""
     whole, _, rest = text.removesuffix("Z").partition(".")
     return datetime.strptime(f"{whole}.{(rest or '0')[:6]}", "%Y-%m-%dT%H:%M:%S.%f").replace(tzinfo=timezone.utc)
-
-
-def pull_failures(pods: Sequence[Object]) -> list[str]:
-    """Which pods wait for an image that does not come: image, node and what the kubelet says."""
-    found = []
-    for pod in pods:
-        for row in (pod.get("status") or {}).get("containerStatuses") or []:
-            waiting = (row.get("state") or {}).get("waiting") or {}
-            if waiting.get("reason") in ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"):
-                where = (
-                    f"{pod['metadata']['namespace']}/{pod['metadata']['name']} on node {pod['spec'].get('nodeName')}"
-                )
-                found.append(
-                    f"image {row.get('image')}: {waiting['reason']} for {where}: {waiting.get('message', '')[:200]}"
-                )
-    return found

@@ -1,4 +1,4 @@
-"""Who wrote what: the part of a red test that the audit log knows."""
+"""What a red test adds to its reasons: which images do not come, and who wrote what."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_daemonset.kube.audit import WRITES
 from pytest_daemonset.observe.findings import clock
+from pytest_daemonset.report import pulls
 
 if TYPE_CHECKING:
     from pytest_daemonset.kube.audit import AuditLog, Entry
@@ -15,10 +16,10 @@ _SHOWN: Final = 20
 
 
 class Explanation:
-    """Adds to a violation's text the writes that touched what it names.
+    """Adds to a violation's text the images that its pods wait for, and the writes that touched what it names.
 
     Args:
-        audit: the cluster's write log; without one nothing is added.
+        audit: the cluster's write log; without one no writes are told.
 
     Source: contract.md, method M3: who did something is read from the write log, never from the fact that it happened.
     """
@@ -27,7 +28,11 @@ class Explanation:
         self._audit = audit
 
     def __call__(self, finding: Finding) -> str:
-        """The writes to the pods and nodes of a finding and to its DaemonSet, oldest first."""
+        """The images that do not come; the writes to a finding's pods and nodes and to its DaemonSet, oldest first."""
+        images = pulls.told(pulls.pull_failures(finding.history.events, finding.subject))
+        return "\n".join(part for part in (images, self._writes(finding)) if part)
+
+    def _writes(self, finding: Finding) -> str:
         if self._audit is None:
             return ""
         pods = {pod for reason in finding.verdict.reasons for pod in reason.pods}

@@ -183,3 +183,44 @@ def test_tars_and_a_registries_yaml_lie_in_every_node_before_it_starts(
             assert inside(running, node, "cat", REGISTRIES) == registries.read_text()
         load(running, later)
         assert all(later in imported(running, node) for node in everywhere)
+
+
+def test_a_red_test_names_the_image_that_does_not_come_and_its_node(image: str, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import asyncio
+        from pytest_daemonset import ready
+        from pytest_daemonset.kube.client import Client
+        from pytest_daemonset.kube.config import Kubeconfig
+        from pytest_daemonset.kube.resources import PODS
+        from pytest_daemonset.kube.until import until
+
+        def waits(seen):
+            rows = [row for pod in seen["Pod"].values() for row in pod["status"].get("containerStatuses") or ()]
+            return any("waiting" in row["state"] for row in rows)
+
+        async def is_seen_to_wait(kubeconfig, namespace):
+            async with Client(Kubeconfig.load(kubeconfig), user_agent="test") as client:
+                return await until(client, [(PODS, namespace)], waits, 60)
+
+        def test_it(daemonsets, cluster):
+            labels = {"app": "agent"}
+            containers = [{"name": "main", "image": "nowhere.invalid/agent:1"}]
+            template = {"metadata": {"labels": labels}, "spec": {"containers": containers}}
+            spec = {"selector": {"matchLabels": labels}, "template": template}
+            manifest = {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "agent"}, "spec": spec}
+            agent = daemonsets.apply(manifest).wait()
+            assert asyncio.run(is_seen_to_wait(cluster.kubeconfig, agent.namespace))
+            agent.eventually(ready, within=0.1).wait()
+        """
+    )
+    words = ["--daemonset-cluster=k3s", f"--daemonset-k3s-image={image}", "--daemonset-k3s-privileged=no"]
+    result = pytester.runpytest_subprocess("-p", "no:asyncio", *words, "--daemonset-nodes=1")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*Violation: *ready did not come true*",
+            "*images that do not come:*",
+            "*node node-1: image nowhere.invalid/agent:1 of pod agent-*, container main: ErrImagePull since *no registry*",
+        ]
+    )
