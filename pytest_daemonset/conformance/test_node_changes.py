@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_daemonset.conformance.goals import another_pod_on, counters, every_eligible_node_served, gone
-from pytest_daemonset.conformance.manifests import NOBODY, daemonset, pod
-from pytest_daemonset.conformance.rig import SAFETY
+from pytest_daemonset.conformance.manifests import NOBODY, daemonset
+from pytest_daemonset.conformance.rolling import AT_REST
 from pytest_daemonset.contract import one_pod_per_node, pod_on, ready, status_matches
 
 if TYPE_CHECKING:
@@ -59,36 +59,33 @@ def test_NCOND_04_changes_of_a_node_that_cannot_matter_cause_no_write(rig: Rig) 
 
 
 @pytest.mark.daemonset_requires("audit")
-def test_NODE_03_the_controller_removes_the_unbound_pod_of_a_node_that_vanished(rig: Rig) -> None:
-    """When a node vanishes while its pod is unbound, then the controller deletes it; bound ones are left to pod GC.
+@pytest.mark.parametrize("its_pod", ["unbound", "bound"])
+def test_NODE_03_the_controller_removes_the_unbound_pod_of_a_node_that_vanished(rig: Rig, its_pod: str) -> None:
+    """When a node vanishes while its pod is unbound, then the controller deletes it; a bound one is left to pod GC.
 
     Source: unit TestDeleteUnscheduledPodForNotExistingNode, kruise issue 443; the built-in controller waits for another event
-    (observed). Catches: a Pending pod for ever. Trap: who deleted is read from the write log; no nudge. The bound pod has a
-    finalizer, so that pod GC cannot take its object away.
+    (observed). Catches: a Pending pod for ever. Trap: who deleted is read from the write log; no nudge, so at rest before, and
+    no bound pod beside the unbound ones, whose end would be one. The bound pod has a finalizer, so that pod GC cannot take its
+    object away.
     """
-    unbound, bound = rig.workers(3)[:2]
-    # The planted pod is a second one for a moment, so that sentence does not stand guard.
-    agent = rig.apply(daemonset(schedulerName=NOBODY, strategy="OnDelete"), guard=SAFETY[1:], recorded=False)
-    agent.eventually(every_eligible_node_served)
-    replaced = agent.pod_on(bound)
-    planted = rig.plant(
-        pod("agent-bound", labels=AGENT, bound_to=bound.name, owner=agent.get(), finalizers=["example.com/kept"])
-    )
-    agent.eventually(gone(replaced["metadata"]["uid"]))
-    victim = agent.pod_on(unbound)
-    rig.nodes.leave([unbound, bound]).wait()
-    agent.eventually(gone(victim["metadata"]["uid"]))
+    node = rig.workers(2)[0]
+    manifest = daemonset(schedulerName=NOBODY) if its_pod == "unbound" else daemonset()
+    if its_pod == "bound":
+        manifest["spec"]["template"]["metadata"]["finalizers"] = ["example.com/kept"]
+    agent = rig.apply(manifest)
+    rig.at_end(lambda: rig.strip_finalizers(agent.pods()))
+    agent.eventually(every_eligible_node_served, settle=AT_REST)
+    victim = agent.pod_on(node)
+    name, uid = victim["metadata"]["name"], victim["metadata"]["uid"]
+    node.leave().wait()
+    if its_pod == "unbound":
+        agent.eventually(gone(uid))
     agent.barrier()
-    deleted = [
-        entry.name
-        for entry in rig.writes.to_pods(victim["metadata"]["name"], "agent-bound", namespace=rig.namespace)
-        if entry.verb == "delete"
-    ]
-    rig.expect(victim["metadata"]["name"] in deleted, f"the unbound pod of {unbound} went, but not by the controller")
-    rig.expect(
-        "agent-bound" not in deleted,
-        f"the controller deleted {planted['metadata']['name']}, which was bound to {bound}",
-    )
+    deleted = any(entry.verb == "delete" for entry in rig.writes.to_pods(name, namespace=rig.namespace))
+    if its_pod == "unbound":
+        rig.expect(deleted, f"the unbound pod of {node} went, but not by the controller")
+    else:
+        rig.expect(not deleted, f"the controller deleted {name}, which was bound to {node}")
 
 
 def test_NODE_04_a_node_that_comes_back_under_its_name_has_one_pod_in_the_end(rig: Rig) -> None:

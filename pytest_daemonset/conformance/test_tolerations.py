@@ -8,6 +8,7 @@ import pytest
 
 from pytest_daemonset.conformance.goals import counters, every_eligible_node_served, going_or_gone
 from pytest_daemonset.conformance.manifests import daemonset
+from pytest_daemonset.conformance.rolling import AT_REST
 from pytest_daemonset.contract import expected_tolerations, one_pod_per_node, pod_on, ready, status_matches
 from pytest_daemonset.kube.resources import CONTROLLER_REVISIONS
 
@@ -54,11 +55,11 @@ def test_TAINT_07_a_tainted_node_that_keeps_its_pod_is_misscheduled_and_gets_no_
     """When a NoSchedule taint comes, then the node counts as misscheduled; once its pod is gone it gets no other one.
 
     Source: code; for the built-in controller the taint alone wakes nobody (observed). Catches: a pod made again because it ran
-    here before. Trap: counters without a nudge; "no other one" is negative, so a barrier.
+    here before. Trap: counters without a nudge, so at rest before; "no other one" is negative, so a barrier.
     """
     node = rig.workers(2)[0]
     agent = rig.apply(daemonset())
-    agent.eventually(one_pod_per_node & ready & status_matches)
+    agent.eventually(one_pod_per_node & ready & status_matches, settle=AT_REST)
     made = agent.made_for()
     node.taint(f"{KEY}:NoSchedule").wait()
     agent.eventually(counters(numberMisscheduled=1) & status_matches)
