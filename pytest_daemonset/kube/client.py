@@ -162,11 +162,12 @@ class Client:
             timeout_seconds: when the server shall end the watch.
             bookmarks: ask for BOOKMARK events.
             initial_events: ask for WatchList: the collection as ADDED events, then an annotated bookmark.
-            silence: seconds without a byte after which the connection counts as lost.
+            silence: seconds without a byte after which a watch that was accepted is ended from here, like one that the
+                server ends: a quiet collection and a dead connection look the same, and resuming misses nothing.
 
         Raises:
             ApiError: the watch was refused, or an ERROR event came (status 410 when the version is too old).
-            aiohttp.ClientError: the connection was lost.
+            aiohttp.ClientError: the connection was lost, or nobody answered.
         """
         query = _query(
             watch="1",
@@ -192,6 +193,8 @@ class Client:
                     if event["type"] == "ERROR":
                         raise ApiError.from_status(event["object"], request=asked)
                     yield event["type"], event["object"]
+            except aiohttp.SocketTimeoutError:
+                return
             finally:
                 # A TLS connection that is closed politely outlives a loop that ends right after the watch.
                 if answer.connection is not None and answer.connection.transport is not None:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from pytest_daemonset.observe.history import Record
 
 _INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
-_SILENCE: Final = 30.0  # seconds without a byte after which the connection is tried anew; resuming misses nothing
+# Seconds without a byte after which the connection is tried anew; resuming misses nothing. Less than the minute in which a
+# real server's bookmarks come (and before its cache has moved none do), so on a quiet kind this is no sign of a fault.
+_SILENCE: Final = 30.0
 
 
 class Reflector:

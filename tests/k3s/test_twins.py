@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.docker
 
+REAL = "DAEMONSET_TEST_K3S_IMAGE"
+
 AGENT = """\
 apiVersion: apps/v1
 kind: DaemonSet
@@ -135,10 +137,13 @@ def run(pytester: pytest.Pytester, more: Sequence[str] = (), timeout: float = 40
     return counts["passed"]
 
 
-@pytest.mark.skipif(not os.environ.get("REAL_K3S_VERSION"), reason="REAL_K3S_VERSION names no k3s; it needs a registry")
+@pytest.mark.skipif(not os.environ.get(REAL), reason=f"{REAL} names no image of k3s, which would have to be pulled")
 def test_every_twin_passes_on_a_real_k3s(pytester: pytest.Pytester) -> None:
-    version = os.environ["REAL_K3S_VERSION"]
-    words = ["--daemonset-cluster=k3s", f"--daemonset-k3s-version={version}", "--daemonset-k3s-fast-not-ready=yes"]
+    words = [
+        "--daemonset-cluster=k3s",
+        f"--daemonset-k3s-image={os.environ[REAL]}",
+        "--daemonset-k3s-fast-not-ready=yes",
+    ]
     assert run(pytester, [*words, "--daemonset-k3s-tiny-images=agent:1"], timeout=1500) == 10
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 from scripted_api import World
@@ -15,6 +16,7 @@ from pytest_daemonset.contract import (
     pod_on,
 )
 from pytest_daemonset.errors import Inconclusive, UsageError, Violation
+from pytest_daemonset.observe import reflector
 
 WITHIN = 5.0
 
@@ -211,6 +213,29 @@ def test_a_gap_leaves_always_without_a_verdict_and_eventually_with_one() -> None
             world.watched.eventually(one_pod_per_node, within=WITHIN).wait()
         assert [gap.kind for gap in world.observation.history.gaps] == ["Pod"]
         assert [p["metadata"]["name"] for p in world.observation.reflectors["Pod"].known.values()] == ["second"]
+
+
+def test_a_kind_on_which_nothing_happens_is_not_taken_for_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Real servers' bookmarks come once a minute, or never while their cache stands still.
+    monkeypatch.setattr(reflector, "_SILENCE", 0.02)
+    tried_again = threading.Event()
+
+    class Requests(list[tuple[str, str, dict[str, str]]]):
+        def append(self, request: tuple[str, str, dict[str, str]]) -> None:
+            super().append(request)
+            watches = [path for _, path, query in self if "watch" in query and path.endswith("/controllerrevisions")]
+            if len(watches) > 4:
+                tried_again.set()
+
+    with World(bookmarks=False) as world:
+        for one in world.observation.reflectors.values():
+            one._patience = 0.0
+        world.api.requests = Requests()
+        assert tried_again.wait(WITHIN)
+        world.node("w1")
+        world.pod("w1")
+        world.watched.eventually(one_pod_per_node, within=WITHIN).wait()
+        assert not world.observation.history.gaps
 
 
 def test_a_dropped_connection_is_resumed_and_misses_nothing() -> None:
