@@ -58,6 +58,12 @@ def parser() -> argparse.ArgumentParser:
     verify.add_argument(
         "--report", metavar="DIR", type=Path, help="write a report there: JSON, JUnit, Markdown and one HTML page"
     )
+    verify.add_argument(
+        "--controller-version",
+        default="",
+        metavar="TEXT",
+        help="the controller's own version or revision, for the report",
+    )
     verify.add_argument("--junit", metavar="FILE", type=Path, help="write a JUnit report there")
     verify.add_argument("--history", metavar="DIR", type=Path, help="keep what was watched in each failed row")
     verify.add_argument(

@@ -102,6 +102,11 @@ class Outcomes:
         self.profile = profile
         self.began = datetime.now(timezone.utc)
         self._tests: dict[str, dict[str, _Running]] = {}
+        self._wanted: dict[str, set[str]] = {}
+
+    def expect(self, row: str, name: str) -> None:
+        """There is such a test of this row: without its outcome, the row is not judged."""
+        self._wanted.setdefault(row, set()).add(name)
 
     def add(self, row: str, name: str, report: pytest.TestReport) -> None:
         """Take one report of one test.
@@ -113,7 +118,9 @@ class Outcomes:
         """
         known = self._tests.setdefault(row, {}).setdefault(name, _Running())
         known.seconds += report.duration
-        outcome, told, *guarded = getattr(report, _TOLD, None) or ("passed" if report.passed else "failed", "")
+        outcome, told, *guarded = getattr(report, _TOLD, None) or ("passed", "")
+        if not hasattr(report, _TOLD) and not report.passed:  # pytest-xdist's own words, when a worker dies
+            outcome, told = "inconclusive", str(report.longrepr)
         for other in self.rows.intersection(guarded) - {row}:
             # Its promise was broken before everybody's eyes, whatever its own scenarios say.
             found = "expected to fail" if other in self.profile.expected else "failed"
@@ -126,16 +133,23 @@ class Outcomes:
     @property
     def unjudged(self) -> list[str]:
         """The rows that were asked for and have no outcome."""
-        judged = {
-            row
-            for row, tests in self._tests.items()
-            if any(one.outcomes and not name.endswith(_ON_GUARD) for name, one in tests.items())
-        }
-        return sorted(self.rows - judged)
+        return sorted(row for row in self.rows if self.unreached(row))
+
+    def unreached(self, row: str) -> list[str]:
+        """The tests of a row that have no outcome; of a row whose own tests are not known, that.
+
+        What stood guard over it in other rows' tests is no test of it.
+        """
+        tests = {name: one for name, one in self._tests.get(row, {}).items() if not name.endswith(_ON_GUARD)}
+        wanted = self._wanted.get(row, set()) | set(tests)
+        return sorted(name for name in wanted if name not in tests or not tests[name].outcomes) or (
+            [] if wanted else ["none of its tests ran"]
+        )
 
     def of(self, row: str) -> str:
-        """What became of a row; "not yet checked" for one without an outcome."""
-        return worst([worst(one.outcomes) for one in self._tests.get(row, {}).values() if one.outcomes])
+        """What became of a row; one of which a test has no outcome was at best not reached."""
+        told = [worst(one.outcomes) for one in self._tests.get(row, {}).values() if one.outcomes]
+        return worst([*told, *(["not reached"] if self.unreached(row) else [])])
 
     def results(self) -> tuple[RowResult, ...]:
         """All rows of the contract, those that are not checked yet too, section by section."""
@@ -149,12 +163,14 @@ class Outcomes:
                 row, _LATER_SENTENCE, section_of(row), level_of(row), "", "not yet checked", told=LATER[row]
             )
         tests = tuple(
-            Case(name, worst(one.outcomes), round(one.seconds, 3), one.told)
+            Case(name, worst(one.outcomes or ["not reached"]), round(one.seconds, 3), one.told)
             for name, one in self._tests.get(row, {}).items()
         )
         outcome = self.of(row)
         known = self.profile.expected.get(row)
         told = next((test.told for test in tests if test.outcome == outcome and test.told), "")
+        if outcome == "not reached":
+            told = f"the run ended before its tests had: {', '.join(self.unreached(row))}"
         expected = known is not None and outcome == "expected to fail"
         return RowResult(
             row,

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_daemonset.conformance.levels import LEVELS, chosen
+from pytest_daemonset.conformance.levels import LEVELS, chosen, level_of, section_of
 from pytest_daemonset.conformance.outcomes import Outcomes, mark, tell
 from pytest_daemonset.conformance.profiles import Profile
 from pytest_daemonset.conformance.rows import ROWS
 from pytest_daemonset.errors import UsageError
 from pytest_daemonset.fixtures import RUN
+from pytest_daemonset.report.badge import badge
 from pytest_daemonset.report.conformance import Report
 from pytest_daemonset.report.markdown import markdown
 from pytest_daemonset.report.page import page
@@ -37,6 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of a run; two of them may leave rows out."""
     parser.addoption("--rows", default="", help="the rows to check, separated by commas; a prefix will do")
     parser.addoption("--level", default="all", choices=LEVELS, help="core: only what every controller has to keep")
+    parser.addoption("--controller-version", default="", help="the controller's own version, for the report")
     parser.addoption("--report", default="", help="a folder for the report")
 
 
@@ -88,6 +90,17 @@ class Completeness:
                 f"the suite is incomplete: no test was collected for {', '.join(missing)}; reinstall pytest-daemonset"
             )
         mark(kept, rows, self.outcomes.profile)
+        for item in kept:
+            row = rows[item.nodeid]
+            self.outcomes.expect(row, item.nodeid.rpartition("::")[2])
+            item.user_properties += [("row", row), ("level", level_of(row)), ("section", section_of(row))]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:  # noqa: ARG002
+        """Where workers run the tests, this process collects none: they tell it which there are."""
+        for name in (one.rpartition("::")[2] for one in ids):
+            if (row := row_of(name)) is not None:
+                self.outcomes.expect(row, name)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
@@ -133,10 +146,21 @@ class Completeness:
             terminalreporter.write_line(f"  not reached: {', '.join(self.unjudged)}", red=True)
         kept = sum(outcome == "passed" for outcome in came.values())
         terminalreporter.write_line(f"{kept} of {len(self.rows)} rows kept", bold=True)
+        told = self._report(config)
+        times = told.times()
+        slowest = ", ".join(f"{row.id} {row.seconds:.1f} s" for row in told.slowest(_SLOWEST))
+        terminalreporter.write_line(
+            f"time: core rows {times['core']:.1f} s, all {times['all']:.1f} s; slowest: {slowest or 'none'}"
+        )
         if self.folder is not None:
-            told = self._report(config)
             written = write(told, self.folder)
             terminalreporter.write_line(f"report: {', '.join(map(str, written))}")
+
+    def _built_in(self, spec: str) -> str:
+        """The version of a controller that comes with the suite or with the cluster; nobody tells that of another one."""
+        if spec != "builtin" or not self.version:
+            return ""
+        return self.version if "k3s" in self.version else f"of pytest-daemonset {version('pytest-daemonset')}"
 
     def _report(self, config: pytest.Config) -> Report:
         run, outcomes = config.stash[RUN], self.outcomes
@@ -146,6 +170,7 @@ class Completeness:
             setting=run.setting,
             cluster={"cluster": run.cluster_config.kind, "Kubernetes": self.version},
             controller=run.controller_config.spec,
+            controller_version=config.getoption("--controller-version") or self._built_in(run.controller_config.spec),
             profile={"name": outcomes.profile.name, "title": outcomes.profile.title},
             began=outcomes.began.strftime("%Y-%m-%dT%H:%M:%SZ"),
             seconds=round(seconds, 1),
@@ -153,6 +178,8 @@ class Completeness:
             notes=tuple(run.closing),
         )
 
+
+_SLOWEST = 5
 
 _WORDS = {
     "failed": ("broken", "red"),
@@ -175,7 +202,12 @@ def write(report: Report, folder: Path) -> list[Path]:
         The files.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    forms = {"report.json": report.as_json(), "report.md": markdown(report), "report.html": page(report)}
+    forms = {
+        "report.json": report.as_json(),
+        "report.md": markdown(report),
+        "report.html": page(report),
+        "badge.svg": badge(report),
+    }
     for name, text in forms.items():
         (folder / name).write_text(text, encoding="utf-8")
     return [folder / name for name in forms]

@@ -55,6 +55,7 @@ def verify(options: argparse.Namespace) -> int:
         f"--rows={options.rows or ''}",
         f"--level={options.level}",
         f"--daemonset-profile={options.profile}",
+        f"--controller-version={options.controller_version}",
         f"--daemonset-kind={options.kind}",
     ]
     words += [f"--daemonset-cluster={options.cluster}", f"--daemonset-nodes={options.nodes}"]

@@ -12,6 +12,7 @@ SCHEMA: Final = 1
 OUTCOMES: Final = (
     "failed",
     "inconclusive",
+    "not reached",
     "expected to fail",
     "not observable here",
     "declared unsupported",
@@ -19,6 +20,9 @@ OUTCOMES: Final = (
     "not yet checked",
 )
 """What can become of a row, the one that weighs most first: a row is as its worst test."""
+
+UNKEPT: Final = ("failed", "inconclusive", "not reached")
+"""The outcomes with which nobody can say that a controller keeps what it was asked for."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class Report:
         setting: cluster and controller, in one line.
         cluster: kind and Kubernetes version of the cluster.
         controller: how the controller was named.
+        controller_version: its own version, as far as that is known.
         profile: the profile's name and title.
         began: when, as RFC 3339.
         seconds: how long it took.
@@ -92,6 +97,7 @@ class Report:
     seconds: float
     rows: tuple[RowResult, ...]
     notes: tuple[str, ...] = field(default=())
+    controller_version: str = ""
 
     @property
     def summary(self) -> dict[str, int]:
@@ -101,7 +107,22 @@ class Report:
     @property
     def kept(self) -> bool:
         """Whether every row that was judged is kept, or expected not to be."""
-        return not any(row.outcome in ("failed", "inconclusive") for row in self.rows)
+        return not any(row.outcome in UNKEPT for row in self.rows)
+
+    @property
+    def headline(self) -> str:
+        """How many rows are kept, of those that could be."""
+        summary = self.summary
+        return f"{summary['passed']} of {sum(summary.values()) - summary['not yet checked']} rows kept"
+
+    def times(self) -> dict[str, float]:
+        """Seconds that the tests of the rows took, by level: those of core rows, and all."""
+        core = sum(row.seconds for row in self.rows if row.level == "core")
+        return {"core": round(core, 1), "all": round(sum(row.seconds for row in self.rows), 1)}
+
+    def slowest(self, count: int) -> list[RowResult]:
+        """The rows that took longest, the slowest first."""
+        return sorted((row for row in self.rows if row.tests), key=lambda row: -row.seconds)[:count]
 
     def sections(self) -> dict[str, list[RowResult]]:
         """The rows by section."""
@@ -112,7 +133,13 @@ class Report:
 
     def as_json(self) -> str:
         """The report as JSON; docs/report.md says what is in it."""
-        told: dict[str, Any] = {"schema": SCHEMA, "kept": self.kept, "summary": self.summary, **asdict(self)}
+        told: dict[str, Any] = {
+            "schema": SCHEMA,
+            "kept": self.kept,
+            "summary": self.summary,
+            "times": self.times(),
+            **asdict(self),
+        }
         told["rows"] = {row.pop("id"): row for row in told["rows"]}
         return json.dumps(told, indent=1, sort_keys=False) + "\n"
 

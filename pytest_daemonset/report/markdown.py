@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_daemonset.report.conformance import UNKEPT
+
 if TYPE_CHECKING:
     from pytest_daemonset.report.conformance import Report, RowResult
 
@@ -11,6 +13,7 @@ MARKS = {
     "passed": "✅",
     "failed": "❌",
     "inconclusive": "❓",
+    "not reached": "⛔",
     "expected to fail": "⚠️",
     "declared unsupported": "➖",
     "not observable here": "🚫",
@@ -21,21 +24,21 @@ MARKS = {
 def markdown(report: Report) -> str:
     """Render a report."""
     summary = report.summary
-    judged = sum(summary.values()) - summary["not yet checked"]
     lines = [
         "# DaemonSet conformance",
         "",
-        f"**{summary['passed']} of {judged} rows kept** by {report.profile.get('title') or report.controller}",
+        f"**{report.headline}** by {report.profile.get('title') or report.controller}",
         "",
         f"- setting: {report.setting}",
         *(f"- {name}: {value}" for name, value in report.cluster.items() if value),
+        *([f"- controller's version: {report.controller_version}"] if report.controller_version else []),
         f"- pytest-daemonset {report.suite}, {report.began}, {report.seconds:.0f} s",
         "",
         "| outcome | rows |",
         "|---|---|",
         *(f"| {MARKS[name]} {name} | {number} |" for name, number in summary.items() if number),
     ]
-    telling = [row for row in report.rows if row.outcome in ("failed", "inconclusive", "expected to fail")]
+    telling = [row for row in report.rows if row.outcome in (*UNKEPT, "expected to fail")]
     if telling:
         lines += ["", "## What is not kept", ""]
         for row in telling:

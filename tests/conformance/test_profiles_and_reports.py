@@ -7,6 +7,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import jsonschema
 import pytest
 from matrix import broken_by, verify
 
@@ -17,6 +18,8 @@ from pytest_daemonset.daemonsets import kinds
 from pytest_daemonset.daemonsets.kinds import Timings, shipped
 from pytest_daemonset.errors import UsageError
 from pytest_daemonset.observe.constants import Constants
+from pytest_daemonset.report import conformance
+from pytest_daemonset.report.badge import badge
 from pytest_daemonset.report.conformance import OUTCOMES, Case, Report, RowResult, worst
 from pytest_daemonset.report.markdown import markdown
 from pytest_daemonset.report.page import page
@@ -180,6 +183,24 @@ def test_the_json_form_is_keyed_by_row_and_has_a_version() -> None:
     assert told["summary"] == dict.fromkeys(OUTCOMES, 1)
 
 
+SCHEMA = json.loads((Path(conformance.__file__).parent / "schema-1.json").read_text())
+
+
+def test_every_report_is_of_the_form_that_its_schema_says() -> None:
+    jsonschema.validate(json.loads(made(*OUTCOMES).as_json()), SCHEMA)
+    assert SCHEMA["$defs"]["outcome"]["enum"] == list(OUTCOMES)
+    wrong = json.loads(made("passed").as_json())
+    wrong["rows"]["AMO-01"]["outcome"] = "fine"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(wrong, SCHEMA)
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_a_report_is_kept_only_if_every_row_was_judged_and_none_is_broken(outcome: str) -> None:
+    assert made("passed", outcome).kept is (outcome not in ("failed", "inconclusive", "not reached"))
+    assert (", not kept" in badge(made("passed", outcome))) is not made("passed", outcome).kept
+
+
 class Reader(HTMLParser):
     """Notes tags that would run or load something, and whether every tag is closed."""
 
@@ -191,7 +212,7 @@ class Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in ("script", "link", "img", "iframe") or any(name == "src" for name, _ in attrs):
             self.loads.append(tag)
-        if tag != "meta":
+        if tag not in ("meta", "input"):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -210,7 +231,7 @@ def test_the_page_needs_nothing_else_and_escapes_what_was_told() -> None:
 
 def test_markdown_tells_the_outcomes() -> None:
     text = markdown(made(*OUTCOMES))
-    assert "**1 of 6 rows kept**" in text
+    assert "**1 of 7 rows kept**" in text
     assert text.count("## At most one") == 1
 
 
@@ -224,6 +245,8 @@ def test_a_known_failure_is_expected_and_a_row_that_is_kept_after_all_is_told(tm
     run = verify(*rows, *broken_by("any-label"), cwd=tmp_path)
     assert run.returncode == 0, run.stdout
     told = json.loads((tmp_path / "told" / "report.json").read_text())
+    jsonschema.validate(told, SCHEMA)
+    assert '<property name="row" value="PLACE-03"' in (tmp_path / "told" / "junit.xml").read_text()
     assert told["rows"]["PLACE-03"]["outcome"] == "expected to fail"
     assert told["rows"]["PLACE-03"]["workaround"] == "use one label"
     assert told["rows"]["EVT-01"]["outcome"] == "declared unsupported"
@@ -234,6 +257,7 @@ def test_a_known_failure_is_expected_and_a_row_that_is_kept_after_all_is_told(tm
         "report.md",
         "report.html",
         "junit.xml",
+        "badge.svg",
     }
     again = verify(*rows, cwd=tmp_path)
     assert again.returncode == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -86,6 +87,31 @@ def test_a_run_that_judged_less_than_it_was_asked_for_fails(pytester: pytest.Pyt
     run = _suite(pytester, "--rows=PLACE-01,PLACE-02")
     assert run.ret == pytest.ExitCode.TESTS_FAILED
     run.stdout.fnmatch_lines("*not reached: PLACE-02*")
+
+
+TWICE = "\n\ndef test_PLACE_01_again():\n    {what}\n"
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("raise KeyboardInterrupt", ()),
+        ("assert False", ("--maxfail=1", "--deselect", "test_row.py::test_PLACE_01_something")),
+        ("pass", ("-k", "again")),
+        ("import os; os._exit(3)", ("-n", "2", "--max-worker-restart=0")),
+    ],
+    ids=["interrupted", "deselected", "by keyword", "worker that dies"],
+)
+def test_a_row_of_which_one_test_did_not_end_is_not_kept_and_the_report_says_so(
+    pytester: pytest.Pytester, what: str, words: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(test_row=ROW.format(row="PLACE_01") + TWICE.format(what=what) + ROW.format(row="PLACE_02"))
+    run = _suite(pytester, "--rows=PLACE-01,PLACE-02", "--report=told", *words)
+    assert run.ret != pytest.ExitCode.OK
+    told = json.loads((pytester.path / "told" / "report.json").read_text())
+    assert told["kept"] is False
+    assert told["rows"]["PLACE-01"]["outcome"] in ("not reached", "inconclusive")
+    assert {one["outcome"] for one in told["rows"].values()} & {"not reached", "inconclusive"}
 
 
 def test_what_cannot_be_seen_on_a_cluster_is_not_kept(pytester: pytest.Pytester) -> None:
