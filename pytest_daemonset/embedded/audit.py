@@ -76,6 +76,8 @@ class AuditLog:
             event["annotations"] = {RESULTING_VERSION: versions[-1]}
             if len(versions) > 1:
                 event["annotations"][RESULTING_VERSIONS] = ",".join(versions)
+        if answer.annotations:
+            event["annotations"] = {**event.get("annotations", {}), **answer.annotations}
         self._append(event)
 
     def refuse(self, caller: Caller, wanted: Attributes, uri: str, status: dict[str, Any]) -> None:

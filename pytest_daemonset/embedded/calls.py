@@ -132,6 +132,7 @@ class Answer:
         changes: what the watchers are to be told, in order.
         warnings: texts for Warning headers.
         request: the body as JSON for the audit log, empty if it could not be decoded.
+        annotations: what admission has to say in the audit log.
     """
 
     code: int = 200
@@ -140,3 +141,4 @@ class Answer:
     changes: list[Change] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     request: bytes = b""
+    annotations: dict[str, str] = field(default_factory=dict)

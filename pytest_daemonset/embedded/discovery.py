@@ -72,12 +72,12 @@ UNIMITATED = (
     )
     | _known("apps", "deployments replicasets statefulsets")
     | _known("coordination.k8s.io", "leasecandidates")
+    | _known("admissionregistration.k8s.io", "mutatingwebhookconfigurations validatingwebhookconfigurations")
 )
 """Resources that Kubernetes has by default and that are not imitated, in groups of which something is served."""
 
 _UNIMITATED_GROUPS = frozenset(
     {
-        "admissionregistration.k8s.io",
         "apiregistration.k8s.io",
         "autoscaling",
         "batch",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from pytest_daemonset.embedded import bodies, deletion, disruption, options, statuses
+from pytest_daemonset.embedded.admission import CREATE
 
 if TYPE_CHECKING:
     from pytest_daemonset.embedded.calls import Answer, Call
@@ -37,6 +38,8 @@ def create(writes: Writes, call: Call, answer: Answer) -> None:
     if uid and uid != actual:
         why = f"the UID in the precondition ({uid}) does not match the UID in record ({actual})"
         raise statuses.conflict("", f"pods/{call.subresource}", call.name, why)
+    if writes.admission.active:
+        writes.admission.validate(call, answer, CREATE, body, None)
     act(writes, call, answer, body)
     answer.code = 201
     answer.body = orjson.dumps(statuses.success(code=201))

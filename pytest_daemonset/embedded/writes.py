@@ -20,6 +20,7 @@ from pytest_daemonset.embedded import (
     statuses,
     subresources,
 )
+from pytest_daemonset.embedded.admission import CREATE, DELETE, UPDATE, Admission
 from pytest_daemonset.embedded.calls import Answer, Call, Served
 from pytest_daemonset.embedded.custom import scale
 from pytest_daemonset.embedded.kinds.fielderrors import AdmissionError, DecodeError
@@ -61,6 +62,7 @@ class Writes:
         self.tokens = Tokens(
             served["serviceaccounts"].table if "serviceaccounts" in served else Table("v1", "", 1), now
         )
+        self.admission = Admission(served)
         self._random = random.Random()  # noqa: S311 - suffixes of names are no secrets
         self._verbs: dict[str, Callable[[Call, Answer], None]] = {
             "create": self._create,
@@ -132,6 +134,9 @@ class Writes:
             kind.admit_create(obj)
         except AdmissionError as error:
             raise statuses.forbidden(kind.group, kind.plural, metadata.get("name", ""), str(error)) from None
+        if self.admission.active:
+            self._mutate(call, answer, obj, None)
+            metadata = obj["metadata"]
         metadata["uid"] = new_uid()
         metadata["creationTimestamp"] = timestamp(self.now())
         for owned in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"):
@@ -141,6 +146,8 @@ class Writes:
         name = metadata.get("name", "")
         if errors := kind.validate_create(obj):
             raise statuses.invalid(kind.group, kind.kind, name, errors)
+        if self.admission.active:
+            self.admission.validate(call, answer, CREATE, obj, None)
         quotas.admit(call, name, self.served)
         if (call.namespace, name) in call.served.table.entries:
             raise statuses.already_exists(kind.group, kind.plural, name)
@@ -153,6 +160,20 @@ class Writes:
             answer.body = _encode(call, obj)
             return
         self.kept(call, answer, obj)
+
+    def _mutate(self, call: Call, answer: Answer, obj: Object, old: Object | None) -> None:
+        """What mutating policies and webhooks make of it; defaults are filled in after each, and names and the like stay."""
+
+        def redo(changed: Object) -> None:
+            self._decode_patched(call, answer, changed)
+            call.kind.default(changed)
+
+        self.admission.mutate(call, answer, CREATE if old is None else UPDATE, obj, old, redo)
+        metadata = obj.setdefault("metadata", {})
+        self._place(call, metadata)
+        if old is not None:
+            metadata["name"] = call.name
+            metadata.pop("managedFields", None)
 
     def _name(self, call: Call, metadata: Object) -> None:
         base = metadata.get("generateName")
@@ -297,6 +318,8 @@ class Writes:
         obj["kind"], obj["apiVersion"] = kind.kind, kind.api_version
         kind.default(obj)
         _inherit(obj["metadata"], old["metadata"])
+        if self.admission.active:
+            self._mutate(call, answer, obj, old)
         if call.subresource == "status":
             kind.prepare_update_status(obj, old)
             errors = kind.validate_update_status(obj, old)
@@ -315,6 +338,8 @@ class Writes:
                 errors = [*errors, invalid_field(field, obj.get(field), "field is immutable")]
         if errors:
             raise statuses.invalid(kind.group, kind.kind, call.name, errors)
+        if self.admission.active:
+            self.admission.validate(call, answer, UPDATE, obj, old)
         obj["metadata"]["resourceVersion"] = str(entry.rv)
         if managed:
             obj["metadata"]["managedFields"] = managed
@@ -370,12 +395,19 @@ class Writes:
     # delete
 
     def _delete(self, call: Call, answer: Answer) -> None:
-        deletion.delete(self, call, answer, self.find(call), options.delete_options(call, answer))
+        wanted, entry = options.delete_options(call, answer), self.find(call)
+        if self.admission.active:
+            self.admission.validate(call, answer, DELETE, None, entry.object)
+        deletion.delete(self, call, answer, entry, wanted)
 
     def _delete_collection(self, call: Call, answer: Answer) -> None:
         wanted = options.delete_options(call, answer)
         found = lists.listing(self.store, call.served, call.namespace, call.query)
         answer.body = lists.encode(call.served, found)
+        if self.admission.active:
+            for entry in found.entries:
+                one = replace(call, verb="delete", namespace=entry.key[0], name=entry.key[1])
+                self.admission.validate(one, answer, DELETE, None, entry.object)
         for entry in found.entries:
             one = Call(call.caller, "delete", call.served, *entry.key)
             deletion.delete(self, one, Answer(changes=answer.changes), entry, dict(wanted))

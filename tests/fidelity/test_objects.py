@@ -63,7 +63,15 @@ ANSWERED = answered()
 
 
 # Kinds of which no real server's answer is at hand.
-UNRECORDED = {"Role", "RoleBinding", "ResourceQuota"}
+UNRECORDED = {
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+    "MutatingAdmissionPolicy",
+    "MutatingAdmissionPolicyBinding",
+    "Role",
+    "RoleBinding",
+    "ResourceQuota",
+}
 
 
 def test_there_are_objects_of_every_kind_to_look_at() -> None:

@@ -87,6 +87,11 @@ def _read_field(line: str) -> Field:
     return Field(int(number), name, kind, shape, "!" in rest, "?" in rest, inline, merge, "retainKeys" in rest)
 
 
+def _flattened(own: dict[str, list[Field]], fields: list[Field]) -> list[Field]:
+    """The fields, with those of inlined messages in their places."""
+    return [one for each in fields for one in (_flattened(own, own[each.type]) if each.inline else [each])]
+
+
 def _read_tables(tables: tuple[str, ...]) -> Mapping[str, Message]:
     own: dict[str, list[Field]] = {}
     for line in "\n".join(tables).splitlines():
@@ -97,10 +102,7 @@ def _read_tables(tables: tuple[str, ...]) -> Mapping[str, Message]:
     own.pop("", None)
     messages = {}
     for name, fields in own.items():
-        flat: dict[str, Field] = {}
-        for each in fields:
-            for one in own[each.type] if each.inline else [each]:
-                flat[one.name] = one
+        flat = {each.name: each for each in _flattened(own, fields)}
         messages[name] = Message(name, tuple(fields), flat, tuple(f for f in flat.values() if f.always))
     return MappingProxyType(messages)
 

@@ -2,6 +2,7 @@
 
 from pytest_daemonset.embedded.kinds.tables import (
     access,
+    admission,
     extensions,
     meta,
     neighbours,
@@ -18,6 +19,7 @@ TABLES = (
     podstatus.TABLE,
     meta.TABLE,
     access.TABLE,
+    admission.TABLE,
     neighbours.TABLE,
     extensions.TABLE,
 )

@@ -1,0 +1,10 @@
+"""CEL, the expression language of admission policies and of rules in custom resources, in the dialect of Kubernetes.
+
+Own code, because no library has what Kubernetes' expressions use: optional types (`a.?b.orValue(c)`), `Object{...}` and `JSONPatch{...}`,
+and the functions that Kubernetes adds; the one that comes near (cel-expr-python) has no such structs and no Python 3.10.
+"""
+
+from pytest_daemonset.embedded.cel.program import Program, compiled
+from pytest_daemonset.embedded.cel.values import CelError, Optional, Struct, plain
+
+__all__ = ["CelError", "Optional", "Program", "Struct", "compiled", "plain"]

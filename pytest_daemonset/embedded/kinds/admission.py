@@ -1,0 +1,413 @@
+"""Admission webhooks and policies (kubernetes/pkg/apis/admissionregistration)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from pytest_daemonset.embedded import printers, statuses
+from pytest_daemonset.embedded.cel import CelError, compiled
+from pytest_daemonset.embedded.cel.program import NotImitatedError
+from pytest_daemonset.embedded.kinds import metadata
+from pytest_daemonset.embedded.kinds.fielderrors import (
+    FieldError,
+    duplicate,
+    forbidden,
+    invalid,
+    not_supported,
+    required,
+)
+from pytest_daemonset.embedded.kinds.kind import Kind, Object
+from pytest_daemonset.embedded.kinds.names import dns_subdomain, qualified_name
+from pytest_daemonset.embedded.kinds.selectors import validate_selector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+GROUP = "admissionregistration.k8s.io"
+OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
+VARIABLES = frozenset({"object", "oldObject", "request", "namespaceObject"})
+"""What expressions can speak of; `params` where there are some, and `variables` where those are declared."""
+
+_POLICIES = ("Fail", "Ignore")
+_MATCHING = ("Equivalent", "Exact")
+_REINVOCATION = ("IfNeeded", "Never")
+_SCOPES = ("*", "Cluster", "Namespaced")
+_ACTIONS = ("Audit", "Deny", "Warn")
+_REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized")
+_REVIEWS = ("v1", "v1beta1")
+_MOST_CONDITIONS = 64
+
+
+def names_in(spec: Object) -> frozenset[str]:
+    """The variables of a policy's expressions."""
+    return VARIABLES | ({"params"} if spec.get("paramKind") else set()) | {"variables"}
+
+
+def check_expression(text: str, names: frozenset[str], path: str) -> list[FieldError]:
+    """Tell what is wrong with an expression.
+
+    Raises:
+        StatusError: 501, it uses what is not imitated.
+    """
+    if not text.strip():
+        return [required(path, "")]
+    try:
+        compiled(text, names)
+    except NotImitatedError as error:
+        raise statuses.not_imitated(str(error)) from None
+    except CelError as error:
+        return [invalid(path, text, f"compilation failed: ERROR: <input>: {error}")]
+    return []
+
+
+def _one_of(value: str | None, known: tuple[str, ...], path: str) -> list[FieldError]:
+    return [] if value in known or value is None else [not_supported(path, value, known)]
+
+
+def _default_rules(rules: Iterable[Object]) -> None:
+    for rule in rules:
+        rule["scope"] = rule.get("scope") or "*"
+
+
+def _validate_rule(rule: Object, path: str) -> list[FieldError]:
+    errors = []
+    for name, words in (("operations", OPERATIONS), ("apiGroups", ()), ("apiVersions", ()), ("resources", ())):
+        said = rule.get(name) or []
+        if not said:
+            errors.append(required(f"{path}.{name}"))
+        elif name != "resources" and "*" in said and len(said) > 1:
+            errors.append(invalid(f"{path}.{name}", said, "if '*' is present, must not specify other values"))
+        if words:
+            errors += [
+                not_supported(f"{path}.{name}[{at}]", each, words) for at, each in enumerate(said) if each not in words
+            ]
+        errors += [required(f"{path}.{name}[{at}]") for at, each in enumerate(said) if not each and name != "apiGroups"]
+    whole = rule.get("resources") or []
+    if "*/*" in whole and len(whole) > 1:
+        errors.append(invalid(f"{path}.resources", whole, "if '*/*' is present, must not specify other resources"))
+    return [*errors, *_one_of(rule.get("scope"), _SCOPES, f"{path}.scope")]
+
+
+def _validate_conditions(conditions: list[Object], names: frozenset[str], path: str) -> list[FieldError]:
+    errors = []
+    if len(conditions) > _MOST_CONDITIONS:
+        text = f"Too many: {len(conditions)}: must have at most {_MOST_CONDITIONS} items"
+        errors.append(FieldError("FieldValueTooMany", path, text))
+    seen = set()
+    for index, each in enumerate(conditions):
+        here = f"{path}[{index}]"
+        errors += [invalid(f"{here}.name", each["name"], text) for text in qualified_name(each["name"])]
+        if each["name"] in seen:
+            errors.append(duplicate(f"{here}.name", each["name"]))
+        seen.add(each["name"])
+        errors += check_expression(each["expression"], names, f"{here}.expression")
+    return errors
+
+
+# webhooks
+
+
+def _default_webhooks(obj: Object, *, mutating: bool) -> None:
+    for hook in obj.get("webhooks") or ():
+        for name, value in (("failurePolicy", "Fail"), ("matchPolicy", "Equivalent"), ("timeoutSeconds", 10)):
+            hook.setdefault(name, value)
+        for name in ("namespaceSelector", "objectSelector"):
+            hook.setdefault(name, {})
+        if mutating:
+            hook.setdefault("reinvocationPolicy", "Never")
+        if service := hook["clientConfig"].get("service"):
+            service.setdefault("port", 443)
+        _default_rules(hook.get("rules") or ())
+
+
+def _admit_webhooks(obj: Object) -> None:
+    for hook in obj.get("webhooks") or ():
+        if hook["clientConfig"].get("service") and not hook["clientConfig"].get("url"):
+            raise statuses.not_imitated(
+                "webhooks behind a service (there are no services and no pod network here; clientConfig.url reaches a webhook that "
+                "listens on this machine)"
+            )
+
+
+def _validate_webhooks(obj: Object, *, mutating: bool) -> list[FieldError]:
+    errors, seen = [], set()
+    for index, hook in enumerate(obj.get("webhooks") or ()):
+        path = f"webhooks[{index}]"
+        if not hook["name"]:
+            errors.append(required(f"{path}.name"))
+        else:
+            errors += [invalid(f"{path}.name", hook["name"], text) for text in dns_subdomain(hook["name"])]
+            if hook["name"].count(".") < 2:
+                text = "should be a domain with at least three segments separated by dots"
+                errors.append(invalid(f"{path}.name", hook["name"], text))
+        if hook["name"] in seen:
+            errors.append(duplicate(f"{path}.name", hook["name"]))
+        seen.add(hook["name"])
+        errors += _validate_client(hook["clientConfig"], f"{path}.clientConfig")
+        for at, rule in enumerate(hook.get("rules") or ()):
+            errors += _validate_rule(rule, f"{path}.rules[{at}]")
+        errors += _one_of(hook["failurePolicy"], _POLICIES, f"{path}.failurePolicy")
+        errors += _one_of(hook["matchPolicy"], _MATCHING, f"{path}.matchPolicy")
+        if hook["sideEffects"] not in {"None", "NoneOnDryRun"}:
+            if hook["sideEffects"]:
+                errors.append(not_supported(f"{path}.sideEffects", hook["sideEffects"], ("None", "NoneOnDryRun")))
+            else:
+                errors.append(required(f"{path}.sideEffects", "must specify one of None, NoneOnDryRun"))
+        if not 1 <= hook["timeoutSeconds"] <= 30:
+            text = "the timeout value must be between 1 and 30 seconds"
+            errors.append(invalid(f"{path}.timeoutSeconds", hook["timeoutSeconds"], text))
+        versions = hook["admissionReviewVersions"] or []
+        if not versions:
+            text = "must specify one of v1, v1beta1"
+            errors.append(required(f"{path}.admissionReviewVersions", text))
+        elif not set(versions) & set(_REVIEWS):
+            text = "must include at least one of v1, v1beta1"
+            errors.append(invalid(f"{path}.admissionReviewVersions", versions, text))
+        for name in ("namespaceSelector", "objectSelector"):
+            errors += validate_selector(hook[name], f"{path}.{name}")
+        if mutating:
+            errors += _one_of(hook["reinvocationPolicy"], _REINVOCATION, f"{path}.reinvocationPolicy")
+        errors += _validate_conditions(hook.get("matchConditions") or [], VARIABLES, f"{path}.matchConditions")
+    return errors
+
+
+def _validate_client(client: Object, path: str) -> list[FieldError]:
+    url, service = client.get("url"), client.get("service")
+    if (url is None) == (service is None):
+        return [required(path, "exactly one of url or service is required")]
+    if url is None:
+        return []
+    try:
+        read = urlsplit(url)
+        host, _ = read.hostname, read.port
+    except ValueError as error:
+        return [required(f"{path}.url", f"url must be a valid URL: {error}; desired format: https://host[/path]")]
+    errors = []
+    if read.scheme != "https":
+        text = "'https' is the only allowed URL scheme; desired format: https://host[/path]"
+        errors.append(invalid(f"{path}.url", read.scheme, text))
+    if not host:
+        errors.append(invalid(f"{path}.url", host or "", "host must be specified; desired format: https://host[/path]"))
+    if read.username or read.password:
+        errors.append(invalid(f"{path}.url", read.username, "user information is not permitted in the URL"))
+    if read.fragment:
+        errors.append(invalid(f"{path}.url", read.fragment, "fragments are not permitted in the URL"))
+    if read.query:
+        errors.append(invalid(f"{path}.url", read.query, "query parameters are not permitted in the URL"))
+    return errors
+
+
+# policies
+
+
+def _default_matching(matching: Object) -> None:
+    matching.setdefault("matchPolicy", "Equivalent")
+    for name in ("namespaceSelector", "objectSelector"):
+        matching.setdefault(name, {})
+    for name in ("resourceRules", "excludeResourceRules"):
+        _default_rules(matching.get(name) or ())
+
+
+def _default_policy(obj: Object) -> None:
+    obj["spec"].setdefault("failurePolicy", "Fail")
+    if matching := obj["spec"].get("matchConstraints"):
+        _default_matching(matching)
+
+
+def _default_binding(obj: Object) -> None:
+    if matching := obj["spec"].get("matchResources"):
+        _default_matching(matching)
+
+
+def _validate_matching(matching: Object, path: str, *, of_policy: bool) -> list[FieldError]:
+    errors = _one_of(matching.get("matchPolicy"), _MATCHING, f"{path}.matchPolicy")
+    if of_policy and not matching.get("resourceRules"):
+        errors.append(required(f"{path}.resourceRules"))
+    for name in ("resourceRules", "excludeResourceRules"):
+        for at, rule in enumerate(matching.get(name) or ()):
+            errors += _validate_rule(rule, f"{path}.{name}[{at}]")
+    for name in ("namespaceSelector", "objectSelector"):
+        if name in matching:
+            errors += validate_selector(matching[name] or {}, f"{path}.{name}")
+    return errors
+
+
+def _validate_policy(obj: Object) -> list[FieldError]:
+    """What both kinds of policy have in common."""
+    spec, errors = obj["spec"], []
+    errors += _one_of(spec["failurePolicy"], _POLICIES, "spec.failurePolicy")
+    if kind := spec.get("paramKind"):
+        errors += [required(f"spec.paramKind.{name}") for name in ("apiVersion", "kind") if not kind.get(name)]
+    if not spec.get("matchConstraints"):
+        errors.append(required("spec.matchConstraints"))
+    else:
+        errors += _validate_matching(spec["matchConstraints"], "spec.matchConstraints", of_policy=True)
+    names = names_in(spec)
+    conditions = names - {"variables"}
+    errors += _validate_conditions(spec.get("matchConditions") or [], conditions, "spec.matchConditions")
+    for index, each in enumerate(spec.get("variables") or ()):
+        path = f"spec.variables[{index}]"
+        if not each["name"].isidentifier() or not each["name"].isascii():
+            errors.append(invalid(f"{path}.name", each["name"], "name is not a valid CEL identifier"))
+        errors += check_expression(each["expression"], names, f"{path}.expression")
+    return errors
+
+
+def _validate_validating(obj: Object) -> list[FieldError]:
+    spec, errors = obj["spec"], _validate_policy(obj)
+    names = names_in(spec)
+    validations, notes = spec.get("validations") or [], spec.get("auditAnnotations") or []
+    if not validations and not notes:
+        text = "validations or auditAnnotations must contain at least one item"
+        errors += [required("spec.validations", text), required("spec.auditAnnotations", text)]
+    for index, each in enumerate(validations):
+        path = f"spec.validations[{index}]"
+        errors += check_expression(each["expression"], names, f"{path}.expression")
+        if text := each.get("messageExpression", ""):
+            errors += check_expression(text, names, f"{path}.messageExpression")
+        if "\n" in each.get("message", ""):
+            errors.append(invalid(f"{path}.message", each["message"], "message must not contain line breaks"))
+        errors += _one_of(each.get("reason"), _REASONS, f"{path}.reason")
+    for index, each in enumerate(notes):
+        path = f"spec.auditAnnotations[{index}]"
+        errors += [invalid(f"{path}.key", each["key"], text) for text in qualified_name(each["key"])]
+        errors += check_expression(each["valueExpression"], names, f"{path}.valueExpression")
+    return errors
+
+
+def _validate_mutating(obj: Object) -> list[FieldError]:
+    spec, errors = obj["spec"], _validate_policy(obj)
+    names = names_in(spec)
+    if not spec.get("mutations"):
+        errors.append(required("spec.mutations", "mutations must contain at least one item"))
+    for index, each in enumerate(spec.get("mutations") or ()):
+        path, kinds = f"spec.mutations[{index}]", {"ApplyConfiguration": "applyConfiguration", "JSONPatch": "jsonPatch"}
+        name = kinds.get(each["patchType"])
+        if name is None:
+            errors.append(not_supported(f"{path}.patchType", each["patchType"], tuple(kinds)))
+            continue
+        if name not in each:
+            text = f"must be specified when patchType is {each['patchType']}"
+            errors.append(required(f"{path}.{name}", text))
+        else:
+            errors += check_expression(each[name].get("expression", ""), names, f"{path}.{name}.expression")
+        errors += [
+            forbidden(f"{path}.{other}", f"may not be specified when patchType is {each['patchType']}")
+            for other in kinds.values()
+            if other != name and other in each
+        ]
+    if not spec.get("reinvocationPolicy"):
+        errors.append(required("spec.reinvocationPolicy"))
+    return [*errors, *_one_of(spec.get("reinvocationPolicy") or None, _REINVOCATION, "spec.reinvocationPolicy")]
+
+
+def _validate_binding(obj: Object, *, validating: bool) -> list[FieldError]:
+    spec, errors = obj["spec"], []
+    if not spec.get("policyName"):
+        errors.append(required("spec.policyName"))
+    if ref := spec.get("paramRef"):
+        if bool(ref.get("name")) == ("selector" in ref):
+            errors.append(forbidden("spec.paramRef.name", "one of name or selector must be specified, and not both"))
+        if ref.get("parameterNotFoundAction") not in {"Allow", "Deny"}:
+            errors.append(required("spec.paramRef.parameterNotFoundAction"))
+    if matching := spec.get("matchResources"):
+        errors += _validate_matching(matching, "spec.matchResources", of_policy=False)
+    if validating:
+        actions = spec.get("validationActions") or []
+        if not actions:
+            errors.append(required("spec.validationActions"))
+        errors += [e for at, a in enumerate(actions) for e in _one_of(a, _ACTIONS, f"spec.validationActions[{at}]")]
+        if len(set(actions)) < len(actions):
+            errors.append(duplicate("spec.validationActions", actions))
+        if {"Deny", "Warn"} <= set(actions):
+            errors.append(invalid("spec.validationActions", actions, "must not contain both Deny and Warn"))
+    return errors
+
+
+def _prepare_validating(obj: Object) -> None:
+    """No types are checked, so there is nothing to wait for: what is read off the status is that the policy has been looked at."""
+    obj["status"] = {"observedGeneration": obj["metadata"].get("generation", 1), "typeChecking": {}}
+
+
+def _prepare_update(new: Object, old: Object) -> None:
+    if "status" in old:
+        metadata.keep(new, old, "status")
+    if new.get("spec") != old.get("spec") or new.get("webhooks") != old.get("webhooks"):
+        metadata.bump_generation(new, old)
+        if "status" in new:
+            new["status"] = {**new["status"], "observedGeneration": new["metadata"]["generation"]}
+
+
+def _kind(
+    name: str,
+    plural: str,
+    default: Callable[[Object], None],
+    validate: Callable[[Object], list[FieldError]],
+    *,
+    admit: Callable[[Object], None] = lambda _: None,
+    validating_policy: bool = False,
+) -> Kind:
+    return Kind(
+        group=GROUP,
+        version="v1",
+        kind=name,
+        plural=plural,
+        singular=name.lower(),
+        categories=("api-extensions",) if name.endswith("Configuration") else (),
+        namespaced=False,
+        subresources=("status",) if validating_policy else (),
+        has_generation=True,
+        printer=printers.NAMED,
+        on_default=default,
+        on_admit_create=admit,
+        on_admit_update=lambda new, _old: admit(new),
+        on_prepare_create=_prepare_validating if validating_policy else lambda _: None,
+        on_prepare_update=_prepare_update,
+        on_validate_create=validate,
+        on_validate_update=lambda new, _old: validate(new),
+    )
+
+
+VALIDATING_WEBHOOK_CONFIGURATION = _kind(
+    "ValidatingWebhookConfiguration",
+    "validatingwebhookconfigurations",
+    lambda obj: _default_webhooks(obj, mutating=False),
+    lambda obj: _validate_webhooks(obj, mutating=False),
+    admit=_admit_webhooks,
+)
+MUTATING_WEBHOOK_CONFIGURATION = _kind(
+    "MutatingWebhookConfiguration",
+    "mutatingwebhookconfigurations",
+    lambda obj: _default_webhooks(obj, mutating=True),
+    lambda obj: _validate_webhooks(obj, mutating=True),
+    admit=_admit_webhooks,
+)
+VALIDATING_ADMISSION_POLICY = _kind(
+    "ValidatingAdmissionPolicy",
+    "validatingadmissionpolicies",
+    _default_policy,
+    _validate_validating,
+    validating_policy=True,
+)
+VALIDATING_ADMISSION_POLICY_BINDING = _kind(
+    "ValidatingAdmissionPolicyBinding",
+    "validatingadmissionpolicybindings",
+    _default_binding,
+    lambda obj: _validate_binding(obj, validating=True),
+)
+MUTATING_ADMISSION_POLICY = _kind(
+    "MutatingAdmissionPolicy", "mutatingadmissionpolicies", _default_policy, _validate_mutating
+)
+MUTATING_ADMISSION_POLICY_BINDING = _kind(
+    "MutatingAdmissionPolicyBinding",
+    "mutatingadmissionpolicybindings",
+    _default_binding,
+    lambda obj: _validate_binding(obj, validating=False),
+)
+KINDS = (
+    VALIDATING_ADMISSION_POLICY,
+    VALIDATING_ADMISSION_POLICY_BINDING,
+    MUTATING_ADMISSION_POLICY,
+    MUTATING_ADMISSION_POLICY_BINDING,
+)
