@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import orjson
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from pytest_daemonset.embedded import discovery, forms, lists, logs, media, reviews, statuses, watch
 from pytest_daemonset.embedded.authorization import Authorizer, Everything, attributes, refusal
@@ -268,6 +268,8 @@ class Http:
         framing: watch.Framing = writer or watch.LINES
         content_type = media.JSON if writer is None else writer.form.stream_type
         response = web.StreamResponse(headers={"Content-Type": content_type, "Cache-Control": "no-cache, private"})
+        if request.version >= HttpVersion11:
+            response.enable_chunked_encoding()
         try:
             opened = self._watches.open(target.served, target.namespace, query, framing)
         except statuses.StatusError as refused:
@@ -281,12 +283,10 @@ class Http:
         ending = asyncio.get_running_loop().call_later(_watch_seconds(query), opened.close)
         try:
             await response.prepare(request)
-            ended = False
-            while not ended:
+            if request.method != "HEAD" and request.transport is not None:
+                opened.send_to(partial(_send, request.transport, response.chunked))
                 await opened.wait()
-                ended = opened.ended
-                if data := opened.take():
-                    await response.write(data)
+                opened.flush()
         except ConnectionError:
             pass  # the reader is gone: nobody is left to be told
         finally:
@@ -329,6 +329,14 @@ def _warn(response: web.Response, warnings: Iterable[str]) -> None:
 def _watch_seconds(query: Mapping[str, str]) -> float:
     said = query.get("timeoutSeconds", "")
     return float(lists.whole_number(said) or _DEFAULT_WATCH_SECONDS)
+
+
+def _send(transport: asyncio.Transport, chunked: bool, data: bytes) -> int:
+    """Write a part of a stream, without waking up a task that would write it; returns how many bytes the network has not taken yet."""
+    if transport.is_closing():
+        return 0
+    transport.write(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
+    return transport.get_write_buffer_size()
 
 
 def _cut_off(request: web.BaseRequest) -> None:

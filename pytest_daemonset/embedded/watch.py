@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_daemonset.embedded.calls import Served
     from pytest_daemonset.embedded.store import Store, Table
 
+_IDLE = 10  # bookmarks take at most one part in so many of the server's time
 _TRUE = frozenset({"1", "true", "True", "TRUE", "t", "T"})
 _OPENINGS = {type_: b'{"type":"%s","object":' % type_.encode() for type_ in ("ADDED", "MODIFIED", "DELETED")}
 
@@ -69,11 +71,15 @@ def compacted(gone: CompactedError) -> statuses.StatusError:
 
 
 class Fanout:
-    """Tells the changes of one table to its watches: each event is put into bytes once in each form, however many watch."""
+    """Tells the changes of one table to its watches: each event is put into bytes once in each form, however many watch.
+
+    A watch that asks for one value of a field label (a kubelet's: `spec.nodeName=X`) is filed under it, and not looked at for others.
+    """
 
     def __init__(self, table: Table) -> None:
         self.watches: set[Watch] = set()
         self.table = table
+        self._filed: dict[str, dict[str, set[Watch]]] = {}
         table.watchers.add(self._tell)
 
     def close(self) -> None:
@@ -82,21 +88,50 @@ class Fanout:
         for watch in tuple(self.watches):
             watch.close()
 
+    def add(self, watch: Watch) -> None:
+        """Tell one more watch, from now on."""
+        self.watches.add(watch)
+        label, value = self._file(watch.selector)
+        self._filed.setdefault(label, {}).setdefault(value, set()).add(watch)
+
+    def discard(self, watch: Watch) -> None:
+        """Tell a watch no more."""
+        if watch in self.watches:
+            self.watches.remove(watch)
+            label, value = self._file(watch.selector)
+            values = self._filed[label]
+            values[value].remove(watch)
+            if not values[value]:
+                del values[value]
+
+    def _file(self, selector: lists.Selector) -> tuple[str, str]:
+        """The field label that leaves least to this watch, and its value; ("", "") if it has to hear of everything."""
+        equal = selector.equal or {}
+        for label in ("metadata.name", *self.table.indexes, *equal):
+            if label in equal:
+                return label, equal[label]
+        return ("metadata.namespace", selector.namespace) if selector.namespace else ("", "")
+
     def _tell(self, change: Change) -> None:
         if not self.watches:
             return
         told: dict[str, bytes] = {}
-        for watch in tuple(self.watches):
-            watch.tell(change, told)
+        now = change.entry.fields
+        before = now if change.previous is None else change.previous.fields
+        for label, values in self._filed.items():
+            # what has left a selector is told to it too
+            for value in {now.get(label, ""), before.get(label, "")}:
+                for watch in tuple(values.get(value, ())):
+                    watch.tell(change, told)
 
 
 class Watch:
-    """One watcher: the bytes that wait for it.
+    """One watcher: the bytes that wait for it. They go to its `sink` once in each turn of the event loop, however many writes that saw.
 
     Args:
         selector: which objects it sees.
         bookmarks: whether it wants to hear how far it has come.
-        limit: how many bytes may wait; a watcher that is slower than that is cut off, alone (`on_cut` is called).
+        limit: how many bytes may wait here or on the network; a watcher that is slower is cut off, alone (`on_cut` is called).
         framing: how it is told.
     """
 
@@ -110,7 +145,9 @@ class Watch:
         self.limit = limit
         self._pending: list[bytes] = []
         self._waiting = 0
-        self._ready = asyncio.Event()
+        self._due = False
+        self._ended = asyncio.Event()
+        self._sink: Callable[[bytes], int] | None = None
         self.bookmarks = bookmarks
         self.rv = 0
         self.ended = False
@@ -118,25 +155,48 @@ class Watch:
 
     def open(self) -> None:
         """Begin to listen."""
-        self._fanout.watches.add(self)
+        self._fanout.add(self)
 
     def close(self) -> None:
-        """Stop listening; whoever waits goes on, and finds that it has ended."""
+        """Stop listening; whoever waits for the end goes on."""
         self.ended = True
-        self._fanout.watches.discard(self)
-        self._ready.set()
+        self._fanout.discard(self)
+        self._ended.set()
+
+    def send_to(self, sink: Callable[[bytes], int]) -> None:
+        """Send what waits, and from now on what comes.
+
+        Args:
+            sink: takes bytes, and tells how many it has not got rid of yet.
+        """
+        self._sink = sink
+        self.flush()
 
     def push(self, data: bytes) -> None:
         """Queue bytes; the watcher that let too many pile up is cut off."""
         self._waiting += len(data)
+        self._pending.append(data)
         if self._waiting > self.limit:
+            self._cut()
+        elif not self._due and self._sink is not None:
+            self._due = True
+            asyncio.get_running_loop().call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Send what waits now."""
+        self._due = False
+        if self._pending and self._sink is not None:
+            data = b"".join(self._pending)
             self._pending.clear()
-            self.close()
-            if self.on_cut is not None:
-                self.on_cut()
-        else:
-            self._pending.append(data)
-            self._ready.set()
+            self._waiting = 0
+            if self._sink(data) > self.limit:
+                self._cut()
+
+    def _cut(self) -> None:
+        self._pending.clear()
+        self.close()
+        if self.on_cut is not None:
+            self.on_cut()
 
     def _plain(self, change: Change, told: dict[str, bytes]) -> bytes:
         framing = self._framing
@@ -178,32 +238,35 @@ class Watch:
 
     def tell_all(self, entries: list[Entry]) -> None:
         """Tell what is there already. That is no backlog of a slow watcher."""
-        frames = [self._framing.event(ADDED, entry) for entry in entries]
-        self.limit += sum(map(len, frames))
-        for each in frames:
-            self.push(each)
+        frames = b"".join(self._framing.event(ADDED, entry) for entry in entries)
+        self.limit += len(frames)
+        if frames:
+            self.push(frames)
 
-    def bookmark(self, rv: int, *, initial: bool = False) -> None:
-        """Queue the news that everything up to a resourceVersion has been told."""
+    def bookmark(self, rv: int, told: dict[str, bytes], *, initial: bool = False) -> None:
+        """Queue the news that everything up to a resourceVersion has been told.
+
+        Args:
+            told: how others of the table were told the same; filled in.
+        """
+        self.rv = max(self.rv, rv)
+        known = told.get(self._framing.key)
+        if known is None:
+            known = self._framing.bookmark(self._bookmark(rv, initial=initial))
+            if self._framing.key:
+                told[self._framing.key] = known
+        self.push(known)
+
+    def _bookmark(self, rv: int, *, initial: bool) -> dict[str, Any]:
         table = self._fanout.table
         metadata: dict[str, object] = {"resourceVersion": str(rv)}
         if initial:
             metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
-        body = {"kind": table.kind, "apiVersion": table.api_version, "metadata": metadata}
-        self.rv = max(self.rv, rv)
-        self.push(self._framing.bookmark(body))
-
-    def take(self) -> bytes:
-        """All that waits."""
-        data = b"".join(self._pending)
-        self._pending.clear()
-        self._waiting = 0
-        self._ready.clear()
-        return data
+        return {"kind": table.kind, "apiVersion": table.api_version, "metadata": metadata}
 
     async def wait(self) -> None:
-        """Until something waits, or the watch has ended."""
-        await self._ready.wait()
+        """Until the watch has ended."""
+        await self._ended.wait()
 
 
 def _at(entry: Entry, rv: int) -> Entry:
@@ -215,13 +278,14 @@ class Watches:
     """Opens watches over one store, and sends the bookmarks.
 
     Args:
-        bookmark_interval: seconds between a change and the bookmark that tells idle watches of it.
+        bookmark_interval: seconds between a change and the bookmark that tells idle watches of it; more where so many watch that telling
+            them would take the server more than a tenth of its time.
         buffer: bytes that may wait for one watcher.
     """
 
     def __init__(self, store: Store, bookmark_interval: float, buffer: int) -> None:
         self._store = store
-        self._interval = bookmark_interval
+        self._interval = self._pause = bookmark_interval
         self._buffer = buffer
         self._fanouts: dict[str, Fanout] = {}
         self._due: asyncio.TimerHandle | None = None
@@ -253,15 +317,18 @@ class Watches:
 
     def _changed(self) -> None:
         if self._due is None:
-            self._due = asyncio.get_running_loop().call_later(self._interval, self._send_bookmarks)
+            self._due = asyncio.get_running_loop().call_later(self._pause, self._send_bookmarks)
 
     def _send_bookmarks(self) -> None:
         self._due = None
-        rv = self._store.rv
+        rv, started = self._store.rv, time.thread_time()
         for fanout in self._fanouts.values():
+            told: dict[str, bytes] = {}
             for watch in tuple(fanout.watches):
                 if watch.bookmarks and watch.rv < rv:
-                    watch.bookmark(rv)
+                    watch.bookmark(rv, told)
+                    watch.flush()
+        self._pause = max(self._interval, _IDLE * (time.thread_time() - started))
 
     def open(self, served: Served, namespace: str, query: Mapping[str, str], framing: Framing = LINES) -> Watch:
         """Open a watch and queue what it has missed.
@@ -280,7 +347,7 @@ class Watches:
                 raise statuses.too_new(rv, self._store.rv)
             self._tell_all(watch, served)
             if bookmarks:
-                watch.bookmark(self._store.rv, initial=True)
+                watch.bookmark(self._store.rv, {}, initial=True)
         elif rv == 0 and initial == "":
             self._tell_all(watch, served)
         elif rv:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import aiohttp
 import pytest
 from embedded_server import ALICE, Stream, config_map, names, pod, serving
 
 MAPS = "/api/v1/namespaces/here/configmaps"
+PODS = "/api/v1/namespaces/here/pods"
 
 
 def _run(scenario):
@@ -223,5 +225,29 @@ def test_a_watch_of_metadata_tells_no_more():
             assert event["type"] == "ADDED"
             assert sorted(event["object"]) == ["apiVersion", "kind", "metadata"]
             assert event["object"]["kind"] == "PartialObjectMetadata"
+
+    _run(scenario)
+
+
+def test_each_of_many_watches_hears_of_what_it_selects_and_of_nothing_else():
+    async def scenario():
+        async with serving() as server:
+            api = server.api
+            api.create(ALICE, "namespaces", "", {"metadata": {"name": "there"}})
+            queries = {
+                "/api/v1/pods?watch=1": ["one", "two"],
+                f"{PODS}?watch=1": ["one"],
+                "/api/v1/pods?watch=1&fieldSelector=spec.nodeName=n1": ["one"],
+                "/api/v1/pods?watch=1&fieldSelector=spec.nodeName=n2": ["two"],
+                f"{PODS}?watch=1&fieldSelector=status.phase=Pending,metadata.name=one": ["one"],
+            }
+            async with contextlib.AsyncExitStack() as stack:
+                heard = [await stack.enter_async_context(server.watch(query)) for query in queries]
+                for namespace, name, node in (("here", "one", "n1"), ("there", "two", "n2"), ("here", "end", "")):
+                    spec = {"nodeName": node, "containers": [{"name": "c", "image": "i"}]}
+                    api.create(ALICE, "pods", namespace, {"metadata": {"name": name}, "spec": spec})
+                for events, names in zip(heard, queries.values(), strict=True):
+                    told = await events.take(len(names))
+                    assert [event["object"]["metadata"]["name"] for event in told] == names
 
     _run(scenario)
