@@ -1,9 +1,8 @@
-"""Admission webhooks and policies (kubernetes/pkg/apis/admissionregistration)."""
+"""Admission policies (kubernetes/pkg/apis/admissionregistration)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from pytest_daemonset.embedded import printers, statuses
 from pytest_daemonset.embedded.cel import CelError, compiled
@@ -18,7 +17,7 @@ from pytest_daemonset.embedded.kinds.fielderrors import (
     required,
 )
 from pytest_daemonset.embedded.kinds.kind import Kind, Object
-from pytest_daemonset.embedded.kinds.names import dns_subdomain, qualified_name
+from pytest_daemonset.embedded.kinds.names import qualified_name
 from pytest_daemonset.embedded.kinds.selectors import validate_selector
 
 if TYPE_CHECKING:
@@ -35,7 +34,6 @@ _REINVOCATION = ("IfNeeded", "Never")
 _SCOPES = ("*", "Cluster", "Namespaced")
 _ACTIONS = ("Audit", "Deny", "Warn")
 _REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized")
-_REVIEWS = ("v1", "v1beta1")
 _MOST_CONDITIONS = 64
 
 
@@ -102,99 +100,6 @@ def _validate_conditions(conditions: list[Object], names: frozenset[str], path: 
             errors.append(duplicate(f"{here}.name", each["name"]))
         seen.add(each["name"])
         errors += check_expression(each["expression"], names, f"{here}.expression")
-    return errors
-
-
-# webhooks
-
-
-def _default_webhooks(obj: Object, *, mutating: bool) -> None:
-    for hook in obj.get("webhooks") or ():
-        for name, value in (("failurePolicy", "Fail"), ("matchPolicy", "Equivalent"), ("timeoutSeconds", 10)):
-            hook.setdefault(name, value)
-        for name in ("namespaceSelector", "objectSelector"):
-            hook.setdefault(name, {})
-        if mutating:
-            hook.setdefault("reinvocationPolicy", "Never")
-        if service := hook["clientConfig"].get("service"):
-            service.setdefault("port", 443)
-        _default_rules(hook.get("rules") or ())
-
-
-def _admit_webhooks(obj: Object) -> None:
-    for hook in obj.get("webhooks") or ():
-        if hook["clientConfig"].get("service") and not hook["clientConfig"].get("url"):
-            raise statuses.not_imitated(
-                "webhooks behind a service (there are no services and no pod network here; clientConfig.url reaches a webhook that "
-                "listens on this machine)"
-            )
-
-
-def _validate_webhooks(obj: Object, *, mutating: bool) -> list[FieldError]:
-    errors, seen = [], set()
-    for index, hook in enumerate(obj.get("webhooks") or ()):
-        path = f"webhooks[{index}]"
-        if not hook["name"]:
-            errors.append(required(f"{path}.name"))
-        else:
-            errors += [invalid(f"{path}.name", hook["name"], text) for text in dns_subdomain(hook["name"])]
-            if hook["name"].count(".") < 2:
-                text = "should be a domain with at least three segments separated by dots"
-                errors.append(invalid(f"{path}.name", hook["name"], text))
-        if hook["name"] in seen:
-            errors.append(duplicate(f"{path}.name", hook["name"]))
-        seen.add(hook["name"])
-        errors += _validate_client(hook["clientConfig"], f"{path}.clientConfig")
-        for at, rule in enumerate(hook.get("rules") or ()):
-            errors += _validate_rule(rule, f"{path}.rules[{at}]")
-        errors += _one_of(hook["failurePolicy"], _POLICIES, f"{path}.failurePolicy")
-        errors += _one_of(hook["matchPolicy"], _MATCHING, f"{path}.matchPolicy")
-        if hook["sideEffects"] not in {"None", "NoneOnDryRun"}:
-            if hook["sideEffects"]:
-                errors.append(not_supported(f"{path}.sideEffects", hook["sideEffects"], ("None", "NoneOnDryRun")))
-            else:
-                errors.append(required(f"{path}.sideEffects", "must specify one of None, NoneOnDryRun"))
-        if not 1 <= hook["timeoutSeconds"] <= 30:
-            text = "the timeout value must be between 1 and 30 seconds"
-            errors.append(invalid(f"{path}.timeoutSeconds", hook["timeoutSeconds"], text))
-        versions = hook["admissionReviewVersions"] or []
-        if not versions:
-            text = "must specify one of v1, v1beta1"
-            errors.append(required(f"{path}.admissionReviewVersions", text))
-        elif not set(versions) & set(_REVIEWS):
-            text = "must include at least one of v1, v1beta1"
-            errors.append(invalid(f"{path}.admissionReviewVersions", versions, text))
-        for name in ("namespaceSelector", "objectSelector"):
-            errors += validate_selector(hook[name], f"{path}.{name}")
-        if mutating:
-            errors += _one_of(hook["reinvocationPolicy"], _REINVOCATION, f"{path}.reinvocationPolicy")
-        errors += _validate_conditions(hook.get("matchConditions") or [], VARIABLES, f"{path}.matchConditions")
-    return errors
-
-
-def _validate_client(client: Object, path: str) -> list[FieldError]:
-    url, service = client.get("url"), client.get("service")
-    if (url is None) == (service is None):
-        return [required(path, "exactly one of url or service is required")]
-    if url is None:
-        return []
-    try:
-        read = urlsplit(url)
-        host, _ = read.hostname, read.port
-    except ValueError as error:
-        return [required(f"{path}.url", f"url must be a valid URL: {error}; desired format: https://host[/path]")]
-    errors = []
-    if read.scheme != "https":
-        text = "'https' is the only allowed URL scheme; desired format: https://host[/path]"
-        errors.append(invalid(f"{path}.url", read.scheme, text))
-    if not host:
-        errors.append(invalid(f"{path}.url", host or "", "host must be specified; desired format: https://host[/path]"))
-    if read.username or read.password:
-        errors.append(invalid(f"{path}.url", read.username, "user information is not permitted in the URL"))
-    if read.fragment:
-        errors.append(invalid(f"{path}.url", read.fragment, "fragments are not permitted in the URL"))
-    if read.query:
-        errors.append(invalid(f"{path}.url", read.query, "query parameters are not permitted in the URL"))
     return errors
 
 
@@ -333,7 +238,7 @@ def _prepare_validating(obj: Object) -> None:
 def _prepare_update(new: Object, old: Object) -> None:
     if "status" in old:
         metadata.keep(new, old, "status")
-    if new.get("spec") != old.get("spec") or new.get("webhooks") != old.get("webhooks"):
+    if new.get("spec") != old.get("spec"):
         metadata.bump_generation(new, old)
         if "status" in new:
             new["status"] = {**new["status"], "observedGeneration": new["metadata"]["generation"]}
@@ -345,7 +250,6 @@ def _kind(
     default: Callable[[Object], None],
     validate: Callable[[Object], list[FieldError]],
     *,
-    admit: Callable[[Object], None] = lambda _: None,
     validating_policy: bool = False,
 ) -> Kind:
     return Kind(
@@ -354,14 +258,11 @@ def _kind(
         kind=name,
         plural=plural,
         singular=name.lower(),
-        categories=("api-extensions",) if name.endswith("Configuration") else (),
         namespaced=False,
         subresources=("status",) if validating_policy else (),
         has_generation=True,
         printer=printers.NAMED,
         on_default=default,
-        on_admit_create=admit,
-        on_admit_update=lambda new, _old: admit(new),
         on_prepare_create=_prepare_validating if validating_policy else lambda _: None,
         on_prepare_update=_prepare_update,
         on_validate_create=validate,
@@ -369,20 +270,6 @@ def _kind(
     )
 
 
-VALIDATING_WEBHOOK_CONFIGURATION = _kind(
-    "ValidatingWebhookConfiguration",
-    "validatingwebhookconfigurations",
-    lambda obj: _default_webhooks(obj, mutating=False),
-    lambda obj: _validate_webhooks(obj, mutating=False),
-    admit=_admit_webhooks,
-)
-MUTATING_WEBHOOK_CONFIGURATION = _kind(
-    "MutatingWebhookConfiguration",
-    "mutatingwebhookconfigurations",
-    lambda obj: _default_webhooks(obj, mutating=True),
-    lambda obj: _validate_webhooks(obj, mutating=True),
-    admit=_admit_webhooks,
-)
 VALIDATING_ADMISSION_POLICY = _kind(
     "ValidatingAdmissionPolicy",
     "validatingadmissionpolicies",
