@@ -119,7 +119,7 @@ def test_a_running_node_restarts(running: Running, nodes: Nodes) -> None:
 def test_a_paused_node_is_frozen_and_goes_on(running: Running, nodes: Nodes) -> None:
     nodes[0].pause().wait()
     assert container(running, nodes[0]) == "paused"
-    bind(running, "waits", nodes[0])
+    bind(running, "made-in-a-pause", nodes[0])
     nodes[0].resume().wait()
     assert container(running, nodes[0]) == "running"
     assert agent.is_ready(get(running, NODES, nodes[0]))
