@@ -101,12 +101,17 @@ def version_of(pod: Pod) -> str | None:
     return (pod.object["metadata"].get("labels") or {}).get(VERSION)
 
 
-def all_at(version: str) -> Goal:
-    """Every eligible node has one active pod, of this version and Ready, and no other node has any."""
+def all_at(version: str, *nodes: str) -> Goal:
+    """Every eligible node has one active pod, of this version and Ready, and no other node has any.
+
+    Args:
+        version: of the pods.
+        nodes: look at no others; all, when none is named.
+    """
 
     def complaint(state: State) -> str | None:
         wrong = []
-        for node in sorted(state.targets()):
+        for node in nodes or sorted(state.targets()):
             active = state.active_on(node)
             if node not in state.eligible:
                 wrong += [f"{node} may have no pod, and has {pod.name}" for pod in active]
@@ -117,7 +122,7 @@ def all_at(version: str) -> Goal:
                 wrong.append(f"{node} runs version {version_of(active[0])}, {ready}, instead of {version}")
         return "; ".join(wrong) or None
 
-    return StateGoal(f"all_at({version})", complaint, (NODE, POD, DAEMONSET))
+    return StateGoal(f"all_at({', '.join((version, *nodes))})", complaint, (NODE, POD, DAEMONSET))
 
 
 def reached(version: str, *nodes: str) -> Goal:
