@@ -268,6 +268,7 @@ async def flatness(few: Server, many: Server) -> None:
         "list a node of 10": "/api/v1/pods?fieldSelector=spec.nodeName=mine",
         "list by a label of 10": "/api/v1/pods?labelSelector=team=blue",
         "list a page of 10": "/api/v1/pods?limit=10",
+        "list a page of 10 of a namespace": f"{PODS.replace('default', 'others')}?limit=10",
     }.items():
         cases[what] = lambda server, query=query: [server.asks("GET", query)] * 500  # type: ignore[misc]
     for number in range(10):

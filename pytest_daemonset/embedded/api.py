@@ -17,9 +17,9 @@ import orjson
 from pytest_daemonset.embedded import statuses
 from pytest_daemonset.embedded.calls import Answer, Call, Caller, Served
 from pytest_daemonset.embedded.kinds import MIRRORED
-from pytest_daemonset.embedded.lists import parse_labels
+from pytest_daemonset.embedded.lists import Selector, parse_labels
 from pytest_daemonset.embedded.mirrors import Mirror
-from pytest_daemonset.embedded.store import Change, Entry, Store, Table
+from pytest_daemonset.embedded.store import Change, Store, Table
 from pytest_daemonset.embedded.writes import Writes
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ Object = dict[str, Any]
 Patch = dict[str, Any] | list[Any]
 
 _INTERNAL = statuses.StatusError(500, "InternalError", "Internal error occurred", {})
-INDEXED = ("spec.nodeName",)
 _NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -148,8 +147,7 @@ class Api:
 
     def serve(self, kind: Kind) -> Served:
         """Serve one more kind, from now on."""
-        known = kind.field_labels({"metadata": {}})
-        table = Table(kind.api_version, kind.kind, self._ring, [label for label in INDEXED if label in known])
+        table = Table(kind.api_version, kind.kind, self._ring)
         table.compacted = self.store.rv
         served = self._kinds[kind.group, kind.kind] = self._add(Served(kind, table))
         for subscription in self._open_ended:
@@ -213,14 +211,9 @@ class Api:
     def list(
         self, resource: str, namespace: str = "", labels: str = "", fields: Mapping[str, str] = _NO_FIELDS
     ) -> list[Object]:
-        """The objects of a namespace ("" for all), by label selector and by field labels that they must have. In no certain order."""
-        requirements = parse_labels(labels)
-        found = self.served[resource].table.select(namespace, fields)
-        return [
-            entry.object
-            for entry in found
-            if _meant(entry, namespace, fields) and all(r(entry.labels) for r in requirements)
-        ]
+        """The objects of a namespace ("" for all), by label selector and by field labels that they must have. In order."""
+        chosen = Selector(namespace, parse_labels(labels), fields)
+        return [entry.object for entry in chosen.find(self.served[resource].table)]
 
     def subscribe(self, *resources: str) -> Subscription:
         """Hear of every change of these resources until the subscription is closed.
@@ -330,7 +323,3 @@ class Api:
             # what is in the store is told, whatever went wrong after it came there
             for change in answer.changes:
                 self.store.publish(change.entry.table, change)
-
-
-def _meant(entry: Entry, namespace: str, fields: Mapping[str, str]) -> bool:
-    return (not namespace or entry.key[0] == namespace) and all(entry.fields.get(k) == v for k, v in fields.items())

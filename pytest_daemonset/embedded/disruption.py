@@ -67,7 +67,7 @@ def check(pod: Object, pods: Served, budgets: Served | None) -> None:
     if budgets is None or "deletionTimestamp" in meta or phase in {"Succeeded", "Failed", "Pending"}:
         return
     namespace = meta["namespace"]
-    found = [entry.object for entry in budgets.table.select(namespace)]
+    found = [entry.object for entry in budgets.table.within(namespace)]
     found = [budget for budget in found if _covered(budget, meta.get("labels") or {})]
     if not found:
         return
@@ -75,7 +75,7 @@ def check(pod: Object, pods: Served, budgets: Served | None) -> None:
         text = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
         raise statuses.StatusError(500, "", text)
     budget = found[0]
-    status = status_of(budget, pods.table.select(namespace))
+    status = status_of(budget, pods.table.within(namespace))
     if not is_ready(pod):
         if budget["spec"].get("unhealthyPodEvictionPolicy") == "AlwaysAllow":
             return

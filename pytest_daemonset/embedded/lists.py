@@ -3,25 +3,49 @@
 from __future__ import annotations
 
 import base64
+import heapq
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from pytest_daemonset.embedded import statuses
+from pytest_daemonset.embedded.indexes import BEGINNING, Key, span
 from pytest_daemonset.embedded.store import CompactedError, Entry, Store, Table
 
 if TYPE_CHECKING:
     from pytest_daemonset.embedded.calls import Served
 
 Labels = Mapping[str, str]
-Requirement = Callable[[Labels], bool]
+Past = Mapping[Key, "Entry | None"]
 
 _TOKEN = re.compile(r"\s*(==|!=|=|!|,|\(|\)|<|>|[^\s=!,()<>]+)")
 _DIGITS = 18
 _LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
+_NOTHING: Mapping[str, str] = {}
+_PRESENT: Past = {}
+_key = attrgetter("key")
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One term of a label selector.
+
+    Args:
+        label: which label it is about.
+        met: whether labels meet it.
+        needed: whether labels without this one never meet it.
+        values: the only ones that meet it; None if that cannot be said.
+    """
+
+    label: str
+    met: Callable[[Labels], bool]
+    needed: bool = False
+    values: frozenset[str] | None = None
 
 
 def whole_number(text: str) -> int | None:
@@ -89,7 +113,7 @@ def _requirement(tokens: list[str]) -> Requirement:
         key = tokens.pop(0)
         if not _is_word(key):
             raise statuses.bad_request(f"unable to parse requirement: found '{key}', expected: identifier")
-        return lambda labels: key not in labels
+        return Requirement(key, lambda labels: key not in labels)
     if not _is_word(token):
         raise statuses.bad_request(
             f"unable to parse requirement: found '{token}', expected: !, identifier, or 'end of string'"
@@ -97,14 +121,14 @@ def _requirement(tokens: list[str]) -> Requirement:
     key = token
     operator = tokens[0]
     if operator in {",", ""}:
-        return lambda labels: key in labels
+        return Requirement(key, lambda labels: key in labels, needed=True)
     tokens.pop(0)
     if operator == "in":
         wanted = _values(tokens)
-        return lambda labels: labels.get(key) in wanted
+        return Requirement(key, lambda labels: labels.get(key) in wanted, True, wanted)
     if operator == "notin":
         unwanted = _values(tokens)
-        return lambda labels: labels.get(key) not in unwanted
+        return Requirement(key, lambda labels: labels.get(key) not in unwanted)
     if operator not in {"=", "==", "!=", "<", ">"}:
         raise statuses.bad_request(
             f"unable to parse requirement: found '{operator}', expected: in, notin, =, ==, !=, gt, lt"
@@ -116,11 +140,11 @@ def _requirement(tokens: list[str]) -> Requirement:
             raise statuses.bad_request(f"unable to parse requirement: found '{value}', expected: identifier")
         _checked(value)
     if operator == "!=":
-        return lambda labels: labels.get(key) != value
+        return Requirement(key, lambda labels: labels.get(key) != value)
     if operator in {"<", ">"}:
         limit, sign = _number(value), 1 if operator == ">" else -1
-        return lambda labels: _greater(labels, key, limit, sign)
-    return lambda labels: labels.get(key) == value
+        return Requirement(key, lambda labels: _greater(labels, key, limit, sign), needed=True)
+    return Requirement(key, lambda labels: labels.get(key) == value, True, frozenset([value]))
 
 
 def parse_labels(text: str) -> tuple[Requirement, ...]:
@@ -179,13 +203,35 @@ class Selector:
         if self.unequal and any(entry.fields.get(field) == value for field, value in self.unequal):
             return False
         labels = entry.labels
-        return all(requirement(labels) for requirement in self.requirements)
+        return all(requirement.met(labels) for requirement in self.requirements)
 
-    def candidates(self, table: Table) -> list[Entry]:
-        """All that match, in the order of their keys."""
-        found = [entry for entry in table.select(self.namespace, self.equal or {}) if self.matches(entry)]
-        found.sort(key=lambda entry: entry.key)
-        return found
+    @property
+    def counts(self) -> bool:
+        """Whether it is known without a look at the objects how many match."""
+        return not (self.requirements or self.equal or self.unequal)
+
+    def find(self, table: Table, after: Key = BEGINNING, past: Past = _PRESENT) -> Iterator[Entry]:
+        """All that match, in the order of their keys. It costs what is taken of it, as far as there is an index.
+
+        Args:
+            after: only what is behind this key.
+            past: what is not as it was at the moment that is meant.
+        """
+        needed = ((each.label, each.values) for each in self.requirements if each.needed)
+        keys, first, last = table.index.narrowed(self.namespace, self.equal or _NOTHING, needed, after)
+        entries = map(table.entries.__getitem__, islice(keys, first, last))
+        found = entries if self.counts else filter(self.matches, entries)
+        if not past:
+            return found
+        was = [entry for entry in past.values() if entry is not None and entry.key > after and self.matches(entry)]
+        now = (entry for entry in found if entry.key not in past)
+        return heapq.merge(now, sorted(was, key=_key), key=_key)
+
+    def count(self, table: Table, after: Key, past: Past) -> int:
+        """How many `find` would find, if it `counts`."""
+        _, first, last = span(table.index.keys, self.namespace, after)
+        changed = [key for key in past if key > after and self.namespace in {"", key[0]}]
+        return last - first + sum((past[key] is not None) - (key in table.entries) for key in changed)
 
 
 def selector(served: Served, namespace: str, query: Mapping[str, str]) -> Selector:
@@ -307,33 +353,29 @@ def listing(store: Store, served: Served, namespace: str, query: Mapping[str, st
     check_match(query)
     chosen = selector(served, namespace, query)
     limit = _limit(query.get("limit", ""))
-    wanted, after = resource_version(query.get("resourceVersion", "")), ("", "")
+    wanted, after = resource_version(query.get("resourceVersion", "")), BEGINNING
     exact = query.get("resourceVersionMatch") == "Exact"
     if token := query.get("continue", ""):
         wanted, after = _continued(token)
         exact = True
     if wanted > store.rv:
         raise statuses.too_new(wanted, store.rv)
-    if exact and wanted != store.rv:
+    rv, past = store.rv, _PRESENT
+    if exact and wanted != rv:
         try:
-            past = served.table.at(wanted)
+            rv, past = wanted, served.table.undone(wanted)
         except CompactedError as compacted:
             raise statuses.expired(
                 f"The provided continue parameter is too old to display a consistent list result: {compacted}"
                 if token
                 else f"The resourceVersion for the provided list is too old: {compacted}"
             ) from None
-        entries = sorted((entry for entry in past.values() if chosen.matches(entry)), key=lambda entry: entry.key)
-        rv = wanted
-    else:
-        entries, rv = chosen.candidates(served.table), store.rv
-    if after[1]:
-        entries = [entry for entry in entries if entry.key > after]
+    entries = list(islice(chosen.find(served.table, after, past), limit + 1 if limit else None))
     if limit and len(entries) > limit:
         page = entries[:limit]
         # kube-apiserver cannot count what a selector leaves over, and does not say
-        counted = not (chosen.requirements or chosen.equal or chosen.unequal)
-        return Listing(page, rv, _continue(rv, page[-1].key), len(entries) - limit if counted else 0)
+        left = chosen.count(served.table, page[-1].key, past) if chosen.counts else 0
+        return Listing(page, rv, _continue(rv, page[-1].key), left)
     return Listing(entries, rv)
 
 

@@ -21,8 +21,7 @@ _ENDED = ("Succeeded", "Failed")
 
 def used(pods: Served, namespace: str) -> dict[str, int]:
     """How many pods a namespace has: all objects, and those that have not ended."""
-    there = pods.table.select(namespace)
-    phases = [entry.fields.get("status.phase") for entry in there]
+    phases = [entry.fields.get("status.phase") for entry in pods.table.within(namespace)]
     return {"count/pods": len(phases), "pods": sum(phase not in _ENDED for phase in phases)}
 
 
@@ -42,11 +41,11 @@ def admit(call: Call, name: str, served: Mapping[str, Served]) -> None:
     """
     if call.served.name != "pods" or QUOTAS not in served:
         return
-    quotas = served[QUOTAS].table.namespaces.get(call.namespace)
+    quotas = served[QUOTAS].table.within(call.namespace)
     if not quotas:
         return
     amounts = used(call.served, call.namespace)
-    for entry in quotas.values():
+    for entry in quotas:
         quota = entry.object
         hard = quota["spec"].get("hard") or {}
         over = [each for each in counts(quota) if amounts[each] + 1 > (quantity.value(hard[each]) or 0)]

@@ -9,17 +9,16 @@ Bytes are kept without `kind` and `apiVersion` (`{"metadata":...}`), as the item
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import orjson
 
+from pytest_daemonset.embedded.indexes import Index, Key, span
+
 Object = dict[str, Any]
-Key = tuple[str, str]  # namespace ("" for cluster-wide kinds), name
 
 ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
-
-_NOTHING: Mapping[str, str] = {}
 
 
 class CompactedError(Exception):
@@ -117,21 +116,19 @@ Watcher = Callable[["Change"], None]
 
 
 class Table:
-    """All objects of one kind, by key, by namespace and by the field labels that were named as indexes; and their ring.
+    """All objects of one kind, by key, with the index of their keys; and their ring.
 
     Args:
         api_version, kind: what every object of the table says of itself.
         ring: how many events are remembered.
-        indexes: field labels for which a list by equality costs what it returns (`spec.nodeName` of pods).
     """
 
-    def __init__(self, api_version: str, kind: str, ring: int, indexes: Iterable[str] = ()) -> None:
+    def __init__(self, api_version: str, kind: str, ring: int) -> None:
         self.api_version = api_version
         self.kind = kind
         self.head = orjson.dumps({"kind": kind, "apiVersion": api_version})[:-1] + b","
         self.entries: dict[Key, Entry] = {}
-        self.namespaces: dict[str, dict[Key, Entry]] = {}
-        self.indexes: dict[str, dict[str, dict[Key, Entry]]] = {label: {} for label in indexes}
+        self.index = Index(self.entries)
         self.ring: deque[Change] = deque()
         self.ring_size = ring
         self.compacted = 0
@@ -144,39 +141,27 @@ class Table:
         self.kind = kind
         self.head = orjson.dumps({"kind": kind, "apiVersion": api_version})[:-1] + b","
 
-    def select(self, namespace: str = "", fields: Mapping[str, str] = _NOTHING) -> Iterable[Entry]:
-        """The smallest set of entries, by the indexes, that holds all of a namespace ("" for all) with these field labels."""
-        name = fields.get("metadata.name")
-        if name is not None and (namespace or "metadata.namespace" not in fields):
-            found = self.entries.get((namespace, name))
-            if found is not None:
-                return (found,)
-            if namespace or ("", name) in self.entries:
-                return ()
-        for label, index in self.indexes.items():
-            if label in fields:
-                return index.get(fields[label], {}).values()
-        return self.namespaces.get(namespace, {}).values() if namespace else self.entries.values()
+    def within(self, namespace: str) -> list[Entry]:
+        """The objects of a namespace ("" for all), in the order of their keys."""
+        keys, first, last = span(self.index.keys, namespace)
+        return [self.entries[key] for key in keys[first:last]]
+
+    def holds(self, namespace: str) -> bool:
+        """Whether a namespace has objects here."""
+        _, first, last = span(self.index.keys, namespace)
+        return first < last
 
     def put(self, entry: Entry) -> Entry | None:
         """Make it the newest state of its object; the index follows."""
-        key = entry.key
-        previous = self.entries.get(key)
-        self.entries[key] = entry
-        self.namespaces.setdefault(key[0], {})[key] = entry
-        for label, index in self.indexes.items():
-            value = entry.fields.get(label, "")
-            if previous is not None and (old := previous.fields.get(label, "")) != value:
-                _drop(index, old, key)
-            index.setdefault(value, {})[key] = entry
+        previous = self.entries.get(entry.key)
+        self.entries[entry.key] = entry
+        self.index.follow(entry.key, previous, entry)
         return previous
 
     def pop(self, key: Key) -> Entry:
         """Take the object out."""
         entry = self.entries.pop(key)
-        _drop(self.namespaces, key[0], key)
-        for label, index in self.indexes.items():
-            _drop(index, entry.fields.get(label, ""), key)
+        self.index.follow(key, entry, None)
         return entry
 
     def remember(self, change: Change) -> None:
@@ -214,32 +199,19 @@ class Table:
         found.reverse()
         return found
 
-    def at(self, rv: int) -> dict[Key, Entry]:
-        """The objects as they were at a resourceVersion, by undoing what came later.
+    def undone(self, rv: int) -> dict[Key, Entry | None]:
+        """What has changed since a resourceVersion as it was then; None for what was not there. The rest is as it is.
 
         Raises:
             CompactedError: that state can no longer be told.
         """
-        entries = dict(self.entries)
-        for change in reversed(self.since(rv)):
-            if change.previous is None:
-                del entries[change.entry.key]
-            else:
-                entries[change.entry.key] = change.previous
-        return entries
+        return {change.entry.key: change.previous for change in reversed(self.since(rv))}
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries.values())
 
     def __len__(self) -> int:
         return len(self.entries)
-
-
-def _drop(index: dict[str, dict[Key, Entry]], value: str, key: Key) -> None:
-    bucket = index[value]
-    del bucket[key]
-    if not bucket:
-        del index[value]
 
 
 class Store:

@@ -12,13 +12,14 @@ from pytest_daemonset.embedded import lists, statuses
 from pytest_daemonset.embedded.store import ADDED, DELETED, Change, CompactedError, Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from pytest_daemonset.embedded.calls import Served
     from pytest_daemonset.embedded.store import Store, Table
 
 _IDLE = 10  # bookmarks take at most one part in so many of the server's time
 _TRUE = frozenset({"1", "true", "True", "TRUE", "t", "T"})
+_TELLING = ("metadata.name", "spec.nodeName")  # what leaves least to a watch that asks for several fields
 _OPENINGS = {type_: b'{"type":"%s","object":' % type_.encode() for type_ in ("ADDED", "MODIFIED", "DELETED")}
 
 
@@ -107,7 +108,7 @@ class Fanout:
     def _file(self, selector: lists.Selector) -> tuple[str, str]:
         """The field label that leaves least to this watch, and its value; ("", "") if it has to hear of everything."""
         equal = selector.equal or {}
-        for label in ("metadata.name", *self.table.indexes, *equal):
+        for label in (*_TELLING, *equal):
             if label in equal:
                 return label, equal[label]
         return ("metadata.namespace", selector.namespace) if selector.namespace else ("", "")
@@ -141,7 +142,7 @@ class Watch:
         self._fanout = fanout
         self._framing = framing
         self.selector = selector
-        self._everything = not (selector.namespace or selector.requirements or selector.equal or selector.unequal)
+        self._everything = selector.counts and not selector.namespace
         self.limit = limit
         self._pending: list[bytes] = []
         self._waiting = 0
@@ -236,7 +237,7 @@ class Watch:
         """Tell a change of the past."""
         self.tell(change, {})
 
-    def tell_all(self, entries: list[Entry]) -> None:
+    def tell_all(self, entries: Iterable[Entry]) -> None:
         """Tell what is there already. That is no backlog of a slow watcher."""
         frames = b"".join(self._framing.event(ADDED, entry) for entry in entries)
         self.limit += len(frames)
@@ -362,7 +363,7 @@ class Watches:
         return watch
 
     def _tell_all(self, watch: Watch, served: Served) -> None:
-        watch.tell_all(watch.selector.candidates(served.table))
+        watch.tell_all(watch.selector.find(served.table))
         watch.rv = self._store.rv
 
     def _check(self, query: Mapping[str, str], initial: str) -> None:

@@ -11,7 +11,7 @@ from pytest_daemonset.embedded.statuses import StatusError
 
 
 def _matching(text: str, **labels: str) -> bool:
-    return all(requirement(labels) for requirement in lists.parse_labels(text))
+    return all(requirement.met(labels) for requirement in lists.parse_labels(text))
 
 
 @pytest.mark.parametrize(
@@ -100,6 +100,19 @@ def test_pages_show_one_version_whatever_is_written_between_them():
     assert first["metadata"]["remainingItemCount"] == 3
     assert {page["metadata"]["resourceVersion"] for page in (first, second, third)} == {"6"}
     assert "continue" not in third["metadata"]
+
+
+def test_pages_of_a_selector_stay_at_their_version_whatever_enters_and_leaves_it():
+    api = make_api()
+    for name in "abcd":
+        api.create(ALICE, "configmaps", "here", config_map(name, team="red" if name == "c" else "blue"))
+    first = _listed(api, limit="1", labelSelector="team=blue")
+    for name, team in (("b", "red"), ("c", "blue")):
+        api.patch(ALICE, "configmaps", "here", name, {"metadata": {"labels": {"team": team}}})
+    rest = _listed(api, labelSelector="team=blue", **{"continue": first["metadata"]["continue"]})
+    assert [*_names(first), *_names(rest)] == ["a", "b", "d"]
+    assert "remainingItemCount" not in first["metadata"]
+    assert _names(_listed(api, labelSelector="team=blue")) == ["a", "c", "d"]
 
 
 def test_a_page_of_a_forgotten_version_is_gone():

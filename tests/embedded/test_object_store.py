@@ -21,7 +21,7 @@ def _put(store: Store, table: Table, name: str, node: str = "", namespace: str =
 
 
 def _table(store: Store, ring: int = 10) -> Table:
-    return store.add_table("things", Table("v1", "Thing", ring, ["node"]))
+    return store.add_table("things", Table("v1", "Thing", ring))
 
 
 def test_every_write_gets_a_higher_version_across_all_tables():
@@ -54,27 +54,14 @@ def test_a_deleted_object_is_told_in_its_last_state_under_the_version_of_its_end
     assert len(table) == 0
 
 
-def test_the_index_follows_an_object_from_node_to_node():
-    store = Store()
-    table = _table(store)
-    _put(store, table, "a", node="n1")
-    _put(store, table, "b", node="n1")
-    _put(store, table, "a", node="n2")
-    assert [entry.key[1] for entry in table.select(fields={"node": "n1"})] == ["b"]
-    assert [entry.key[1] for entry in table.select(fields={"node": "n2"})] == ["a"]
-    store.remove(table, ("ns", "a"))
-    assert list(table.select(fields={"node": "n2"})) == []
-    assert set(table.indexes["node"]) == {"n1"}
-
-
-def test_a_namespace_is_selected_without_looking_at_the_others():
+def test_a_namespace_is_told_from_the_others():
     store = Store()
     table = _table(store)
     _put(store, table, "a", namespace="one")
     _put(store, table, "a", namespace="two")
-    assert [entry.key for entry in table.select("two")] == [("two", "a")]
-    assert [entry.key for entry in table.select("two", {"metadata.name": "a"})] == [("two", "a")]
-    assert list(table.select("three")) == []
+    assert [entry.key for entry in table.within("two")] == [("two", "a")]
+    assert table.within("three") == []
+    assert (table.holds("two"), table.holds("tw")) == (True, False)
 
 
 def test_the_changes_since_a_version_come_in_order():
@@ -114,8 +101,10 @@ def test_the_past_is_told_by_undoing_what_came_later():
     _put(store, table, "a", node="n2")
     store.remove(table, ("ns", "b"))
     _put(store, table, "c")
-    past = table.at(2)
-    assert {key[1]: entry.object["spec"]["node"] for key, entry in past.items()} == {"a": "n1", "b": ""}
+    past = table.undone(2)
+    was = {key[1]: entry and entry.object["spec"]["node"] for key, entry in past.items()}
+    assert was == {"a": "n1", "b": "", "c": None}
+    assert table.undone(table.ring[-1].rv) == {}
 
 
 def test_watchers_are_told_in_order_and_only_of_their_table():

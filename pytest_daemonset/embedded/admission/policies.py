@@ -151,7 +151,7 @@ def _chosen(served: Served, ref: Object, request: Request) -> Iterator[Object]:
         if entry is not None:
             yield entry.object
         return
-    for entry in served.table.select(namespace):
+    for entry in served.table.within(namespace):
         if matches(ref.get("selector") or {}, dict(entry.labels)):
             yield entry.object
 

@@ -23,7 +23,7 @@ async def follow(api: Api, _settings: Settings) -> None:
     """Write statuses until cancelled."""
     with api.subscribe(_PODS, disruption.BUDGETS, quotas.QUOTAS) as changes:
         for resource in (disruption.BUDGETS, quotas.QUOTAS):
-            for namespace in tuple(api.served[resource].table.namespaces):
+            for namespace in {entry.key[0] for entry in api.served[resource].table}:
                 count(api, namespace)
         async for _, change in changes:
             touched = {change.entry.key[0]}
@@ -36,9 +36,9 @@ async def follow(api: Api, _settings: Settings) -> None:
 def count(api: Api, namespace: str) -> None:
     """Write the statuses of one namespace that no longer tell the truth."""
     pods = api.served[_PODS]
-    if namespace in api.served[disruption.BUDGETS].table.namespaces:
+    if api.served[disruption.BUDGETS].table.holds(namespace):
         for budget in api.list(disruption.BUDGETS, namespace):
-            status = disruption.status_of(budget, pods.table.select(namespace))
+            status = disruption.status_of(budget, pods.table.within(namespace))
             if status != budget["status"]:
                 with too_late_is_fine():
                     api.update(
@@ -49,7 +49,7 @@ def count(api: Api, namespace: str) -> None:
                         {**budget, "status": status},
                         "status",
                     )
-    if namespace in api.served[quotas.QUOTAS].table.namespaces:
+    if api.served[quotas.QUOTAS].table.holds(namespace):
         amounts = quotas.used(pods, namespace)
         for quota in api.list(quotas.QUOTAS, namespace):
             hard = quota["spec"].get("hard") or {}

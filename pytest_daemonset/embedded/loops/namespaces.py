@@ -78,7 +78,7 @@ class Emptier:
             del self._due[namespace]
             self._emptied.add(namespace)
             for served in self._namespaced():
-                if served.table.namespaces.get(namespace):
+                if served.table.holds(namespace):
                     self._api.write(Call(NAMESPACES, "deletecollection", served, namespace, body=_OPTIONS))
             self._release(namespace)
 
@@ -86,7 +86,7 @@ class Emptier:
         return [each for each in self._api.kept if each.kind.namespaced]
 
     def _release(self, namespace: str) -> None:
-        if any(served.table.namespaces.get(namespace) for served in self._namespaced()):
+        if any(served.table.holds(namespace) for served in self._namespaced()):
             return
         obj = self._api.get("namespaces", "", namespace)
         if obj is None or FINALIZER not in obj["spec"].get("finalizers", ()):

@@ -47,7 +47,7 @@ class PodCollector:
     def tick(self, now: float) -> None:
         """Look once. `now` is on any clock that only goes forward, in seconds."""
         nodes = self._api.served["nodes"].table.entries
-        used = self._api.served["pods"].table.indexes["spec.nodeName"]
+        used = self._api.served["pods"].table.index.by_field("spec.nodeName")
         gone = [name for name in used if name and ("", name) not in nodes]
         self._until = {name: self._until.get(name, now + self._quarantine) for name in gone}
         for name in gone:
