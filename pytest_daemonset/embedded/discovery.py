@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from pytest_daemonset.embedded import forms, media
+from pytest_daemonset.embedded.kinds.fields import MESSAGES
 from pytest_daemonset.embedded.reviews import REVIEWS
 from pytest_daemonset.embedded.versions import priority
 
@@ -17,11 +19,10 @@ if TYPE_CHECKING:
 
     from pytest_daemonset.embedded.calls import Served
     from pytest_daemonset.embedded.kinds.kind import Kind
+    from pytest_daemonset.embedded.media import Form
 
 Object = dict[str, Any]
 
-_JSON = "application/json"
-_AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _REVIEWED = frozenset(kind.group for kind in REVIEWS)
 _OBJECT_VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 _CUSTOM_VERBS = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]
@@ -66,11 +67,10 @@ def _known(group: str, names: str) -> frozenset[tuple[str, str]]:
 UNIMITATED = (
     _known(
         "",
-        "bindings componentstatuses endpoints limitranges persistentvolumeclaims persistentvolumes podtemplates replicationcontrollers "
-        "services pods/attach pods/ephemeralcontainers pods/exec pods/log pods/portforward pods/proxy pods/resize "
-        "nodes/proxy watch",
+        "bindings componentstatuses pods/attach pods/ephemeralcontainers pods/exec pods/log pods/portforward pods/proxy pods/resize "
+        "nodes/proxy services/proxy watch",
     )
-    | _known("apps", "deployments replicasets statefulsets")
+    | _known("networking.k8s.io", "ipaddresses servicecidrs")
     | _known("coordination.k8s.io", "leasecandidates")
     | _known("admissionregistration.k8s.io", "mutatingwebhookconfigurations validatingwebhookconfigurations")
 )
@@ -80,16 +80,9 @@ _UNIMITATED_GROUPS = frozenset(
     {
         "apiregistration.k8s.io",
         "autoscaling",
-        "batch",
-        "certificates.k8s.io",
         "coordination.k8s.io",
-        "discovery.k8s.io",
         "flowcontrol.apiserver.k8s.io",
-        "networking.k8s.io",
-        "node.k8s.io",
-        "resource.k8s.io",
         "scheduling.k8s.io",
-        "storage.k8s.io",
     }
 )
 _UNIMITATED_PATHS = ("/metrics", "/logs", "/.well-known", "/debug", "/configz", "/flagz", "/statusz")
@@ -105,61 +98,81 @@ def unimitated_path(path: str) -> str:
     return ""
 
 
+_FIXED = {
+    "/": orjson.dumps(
+        {
+            "paths": [
+                "/api",
+                "/api/v1",
+                "/apis",
+                "/healthz",
+                "/livez",
+                "/openapi/v2",
+                "/openapi/v3",
+                "/readyz",
+                "/version",
+            ]
+        }
+    ),
+    "/version": VERSION,
+}
+
+
+def _encode(form: Form, told: Object) -> bytes:
+    if form.media_type == media.PROTOBUF and told["kind"] == "APIResourceList":
+        # verbs are a list in JSON, and a message that has one in protobuf
+        resources = [{**each, "verbs": {"items": each["verbs"]}} for each in told["resources"]]
+        told = {**told, "resources": resources}
+    return forms.encode(form, told, MESSAGES[told["kind"]])
+
+
 def _storage_hash(kind: Kind) -> str:
     """Changes with the version in which objects are kept."""
-    said = f"{kind.group}/{kind.storage_version}/{kind.kind}".encode()
+    said = f"{kind.group}/{kind.storage_version or kind.version}/{kind.kind}".encode()
     return base64.b64encode(hashlib.sha256(said).digest()[:8]).decode()
 
 
 class Discovery:
-    """Answers to GET on the roots, groups and versions; encoded once."""
+    """Answers to GET on the roots, groups and versions; each encoded once in each form."""
 
     def __init__(self, served: Mapping[str, Served]) -> None:
         self._kinds = [*(each.kind for each in served.values()), *REVIEWS]
         groups = list(dict.fromkeys(kind.group for kind in self._kinds))
         named = [group for group in groups if group]
-        self._found: dict[str, bytes] = {
-            "/": orjson.dumps(
-                {
-                    "paths": [
-                        "/api",
-                        "/api/v1",
-                        "/apis",
-                        "/healthz",
-                        "/livez",
-                        "/openapi/v2",
-                        "/openapi/v3",
-                        "/readyz",
-                        "/version",
-                    ]
-                }
-            ),
-            "/version": VERSION,
-            "/api": orjson.dumps({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}),
-            "/apis": orjson.dumps(
-                {"kind": "APIGroupList", "apiVersion": "v1", "groups": [self._group(group) for group in named]}
-            ),
+        self._told: dict[str, Object] = {
+            "/api": {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []},
+            "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": [self._group(group) for group in named]},
         }
         for group in named:
-            self._found[f"/apis/{group}"] = orjson.dumps({"kind": "APIGroup", "apiVersion": "v1", **self._group(group)})
+            self._told[f"/apis/{group}"] = {"kind": "APIGroup", "apiVersion": "v1", **self._group(group)}
         for group in groups:
             for version in self._versions(group):
                 path = f"/apis/{group}/{version}" if group else f"/api/{version}"
-                self._found[path] = orjson.dumps(self._resources(group, version))
+                self._told[path] = self._resources(group, version)
         self._aggregated = {"/api": self._aggregate([""]), "/apis": self._aggregate(named)}
+        self._encoded: dict[tuple[str, Form], bytes] = {}
 
     @property
     def kinds(self) -> list[tuple[Kind, list[str]]]:
-        """All kinds that can be asked for, with their verbs."""
-        return [(kind, verbs(kind)) for kind in self._kinds]
+        """All kinds that can be asked for and of which objects are known, with their verbs."""
+        return [(kind, verbs(kind)) for kind in self._kinds if not kind.empty]
 
     def find(self, path: str, accept: str) -> tuple[bytes, str] | None:
-        """The body and its content type, or None if nothing is told at that path."""
+        """The body and its content type, or None if nothing is told at that path.
+
+        Raises:
+            StatusError: 406.
+        """
         path = path.rstrip("/") or "/"
-        if path in self._aggregated and "g=apidiscovery.k8s.io" in accept and "v=v2;" in accept.replace(" ", "") + ";":
-            return self._aggregated[path], _AGGREGATED
-        body = self._found.get(path)
-        return None if body is None else (body, _JSON)
+        if path in _FIXED:
+            return _FIXED[path], media.JSON
+        if path not in self._told:
+            return None
+        form = media.negotiate_discovery(accept, groups=path in self._aggregated)
+        if (path, form) not in self._encoded:
+            told = (self._aggregated if form.shape == "groups" else self._told)[path]
+            self._encoded[path, form] = _encode(form, told)
+        return self._encoded[path, form], form.content_type
 
     def _versions(self, group: str) -> list[str]:
         return sorted({kind.version for kind in self._kinds if kind.group == group}, key=priority)
@@ -185,7 +198,7 @@ class Discovery:
                 whole["shortNames"] = kind.short_names
             if kind.categories:
                 whole["categories"] = kind.categories
-            if kind.storage_version:
+            if kind.group not in _REVIEWED:
                 whole["storageVersionHash"] = _storage_hash(kind)
             resources.append(whole)
             for part in kind.subresources:
@@ -196,9 +209,11 @@ class Discovery:
                     entry["kind"] = kind.kind
                 resources.append({**entry, "verbs": _PART_VERBS.get(part, ["get", "patch", "update"])})
         group_version = f"{group}/{version}" if group else version
-        return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources}
+        # the core group's list is of an older form, which has no version
+        said = {"kind": "APIResourceList", **({"apiVersion": "v1"} if group else {})}
+        return {**said, "groupVersion": group_version, "resources": resources}
 
-    def _aggregate(self, groups: list[str]) -> bytes:
+    def _aggregate(self, groups: list[str]) -> Object:
         items = []
         for group in groups:
             versions = [
@@ -210,9 +225,7 @@ class Discovery:
                 for version in self._versions(group)
             ]
             items.append({"metadata": {"name": group, "creationTimestamp": None}, "versions": versions})
-        return orjson.dumps(
-            {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}
-        )
+        return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}
 
 
 def _aggregated(kind: Kind) -> Object:

@@ -39,7 +39,7 @@ def encode(form: Form, obj: Object, message: Message | None) -> bytes:
         message: its fields; None if it has no protobuf form.
     """
     if form.media_type == media.PROTOBUF and message is not None:
-        return protobuf.enveloped(obj["apiVersion"], obj["kind"], protobuf.encoder(message)(obj))
+        return protobuf.enveloped(obj.get("apiVersion", ""), obj["kind"], protobuf.encoder(message)(obj))
     return _text(form, obj)
 
 

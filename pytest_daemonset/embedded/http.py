@@ -146,16 +146,9 @@ class Http:
             return web.Response(text="ok")
         if path == "/debug/unimitated":
             return _answer(200, orjson.dumps(self.unimitated))
-        accept = request.headers.get("Accept", "")
-        found = self._discovery.find(path, accept)
+        found = self._discovery.find(path, request.headers.get("Accept", ""))
         if found is not None:
             body, content_type = found
-            if content_type == media.JSON and path.startswith("/api"):
-                form = media.negotiate(accept, shapes=False)
-                if form.media_type == media.PROTOBUF and media.JSON not in accept:
-                    raise statuses.not_imitated("discovery in protobuf")
-                if form.media_type == media.YAML:
-                    body, content_type = forms.encode(form, orjson.loads(body), None), media.YAML
             return web.Response(body=body, headers={"Content-Type": content_type})
         if what := discovery.unimitated_path(path):
             raise statuses.not_imitated(what)

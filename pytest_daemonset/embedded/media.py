@@ -15,7 +15,8 @@ PROTOBUF = "application/vnd.kubernetes.protobuf"
 ACCEPTED = (JSON, YAML, PROTOBUF)
 STREAMS = (JSON, PROTOBUF)
 
-Shape = Literal["whole", "metadata", "metadata list", "table"]
+Shape = Literal["whole", "metadata", "metadata list", "table", "groups"]
+_GROUPS = ";g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _SHAPES: dict[str, Shape] = {
     "Table": "table",
     "PartialObjectMetadata": "metadata",
@@ -29,7 +30,8 @@ class Form:
 
     Args:
         media_type: one of `ACCEPTED`.
-        shape: objects or lists whole, the metadata of an object or of a list alone, or a table for people.
+        shape: objects or lists whole, the metadata of an object or of a list alone, a table for people, or, of what is discovered,
+            all groups at once.
         version: of meta.k8s.io, for tables and metadata.
     """
 
@@ -40,7 +42,7 @@ class Form:
     @property
     def content_type(self) -> str:
         """The Content-Type of an answer."""
-        return self.media_type
+        return self.media_type + (_GROUPS if self.shape == "groups" else "")
 
     @property
     def stream_type(self) -> str:
@@ -147,6 +149,30 @@ def _form(media_type: str, parameters: dict[str, str], shapes: bool) -> Form | N
     if shape == "table" and media_type == PROTOBUF:
         return None
     return Form(media_type, shape, version)
+
+
+@lru_cache(maxsize=64)
+def negotiate_discovery(accept: str, *, groups: bool) -> Form:
+    """The form in which somebody wants to be told what there is.
+
+    Args:
+        accept: the header; "" accepts everything.
+        groups: all groups at once can be had here.
+
+    Raises:
+        StatusError: 406.
+    """
+    for clause in _clauses(accept) if accept else ():
+        for media_type in ACCEPTED:
+            type_, _, subtype = media_type.partition("/")
+            if clause.type not in {type_, "*"} or clause.subtype not in {subtype, "*"}:
+                continue
+            if "as" not in clause.parameters:
+                return Form(media_type)
+            wanted = tuple(clause.parameters.get(name) for name in ("g", "v", "as"))
+            if groups and wanted == ("apidiscovery.k8s.io", "v2", "APIGroupDiscoveryList"):
+                return Form(media_type, "groups")
+    return negotiate(accept, shapes=False)
 
 
 def accepts_gzip(said: str) -> bool:

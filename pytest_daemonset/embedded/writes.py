@@ -78,6 +78,8 @@ class Writes:
         Raises:
             StatusError: the write is refused.
         """
+        if call.kind.empty and (call.verb in {"create", "update"} or call.content_type == patches.APPLY):
+            raise statuses.not_imitated(f"writing {call.kind.plural} of {call.kind.group or 'the core group'}")
         self._verbs[call.verb](call, answer)
 
     # keeping

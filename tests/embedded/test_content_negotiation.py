@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from typing import Any
 
 import pytest
 import yaml
@@ -11,7 +12,9 @@ from embedded_server import ALICE, Stream, config_map, pod, serving
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_daemonset.embedded.kinds.fields import MESSAGES
 from pytest_daemonset.embedded.media import ACCEPTED, PLAIN, PROTOBUF, YAML, Form, accepts_gzip, negotiate
+from pytest_daemonset.embedded.protobuf import decoder, opened
 from pytest_daemonset.embedded.statuses import StatusError
 
 MAPS = "/api/v1/namespaces/here/configmaps"
@@ -109,9 +112,43 @@ def test_discovery_comes_in_what_can_be_read(path):
         async with serving() as server:
             _, plain = await server.ask("GET", path)
             assert yaml.safe_load((await server.ask("GET", path, Accept=YAML))[1]) == plain
-            assert (await server.ask("GET", path, Accept=f"{PROTOBUF},application/json"))[1] == plain
-            assert (await server.ask("GET", path, Accept=PROTOBUF))[0] == 501
+            status, told = await server.ask("GET", path, Accept=f"{PROTOBUF},application/json")
+            envelope = opened(told)
+            assert (status, envelope.api_version, envelope.kind) == (200, plain.get("apiVersion", ""), plain["kind"])
+            found = decoder(MESSAGES[envelope.kind])(envelope.raw)
+            for each in found.get("resources", ()):
+                each["verbs"] = each["verbs"]["items"]
+            assert _without_empty(found) == _without_empty({**plain, "kind": None, "apiVersion": None})
             assert (await server.ask("GET", path, Accept="text/html"))[0] == 406
+
+    asyncio.run(scenario())
+
+
+def _without_empty(told: Any) -> Any:
+    if isinstance(told, dict):
+        return {key: _without_empty(value) for key, value in told.items() if value not in (None, "", False, [], {})}
+    return [_without_empty(each) for each in told] if isinstance(told, list) else told
+
+
+@pytest.mark.parametrize("path", ["/api", "/apis"])
+@pytest.mark.parametrize("media_type", ["application/json", YAML, PROTOBUF])
+def test_all_groups_are_told_at_once_to_who_asks_for_that(path, media_type):
+    wanted = f"{media_type};g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+
+    async def scenario():
+        async with serving() as server:
+            status, told = await server.ask("GET", path, Accept=f"{wanted},application/json")
+            assert status == 200
+            if media_type == PROTOBUF:
+                envelope = opened(told)
+                assert (envelope.api_version, envelope.kind) == ("apidiscovery.k8s.io/v2", "APIGroupDiscoveryList")
+                told = decoder(MESSAGES["APIGroupDiscoveryList"])(envelope.raw)
+            elif media_type == YAML:
+                told = yaml.safe_load(told)
+            resources = {
+                each["resource"] for item in told["items"] for v in item["versions"] for each in v["resources"]
+            }
+            assert {"/api": {"pods", "services"}, "/apis": {"daemonsets", "storageclasses"}}[path] < resources
 
     asyncio.run(scenario())
 

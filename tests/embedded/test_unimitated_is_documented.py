@@ -10,7 +10,8 @@ from pytest_daemonset.embedded.kinds import ALL_KINDS
 from pytest_daemonset.embedded.reviews import REVIEWS
 
 TEXT = (Path(__file__).parents[2] / "docs/unimitated.md").read_text(encoding="utf-8")
-REFUSED = set(re.findall(r"`([^`]+)`", TEXT.partition("## Answered, but")[0]))
+REFUSED = set(re.findall(r"`([^`]+)`", TEXT.partition("## Always empty")[0]))
+EMPTY = set(re.findall(r"^- .*", TEXT.partition("## Always empty")[2].partition("## Answered, but")[0], re.MULTILINE))
 
 
 def test_every_resource_group_and_path_that_is_refused_is_named() -> None:
@@ -27,3 +28,8 @@ def test_nothing_that_is_served_is_named_as_refused() -> None:
     }
     served |= {kind.plural for kind in REVIEWS}
     assert REFUSED & served == {"pods/binding"}
+
+
+def test_every_kind_of_which_there_is_never_one_is_named() -> None:
+    named = {name for line in EMPTY for name in re.findall(r"`([^`]+)`", line)}
+    assert named == {kind.plural for kind in ALL_KINDS if kind.empty}

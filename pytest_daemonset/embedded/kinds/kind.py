@@ -81,6 +81,7 @@ class Kind:
         raw_fields: fields that are kept byte by byte as they were sent.
         storage_version: the version in which custom resources are kept.
         schema: the structural schema of a custom resource; None for what a table of fields describes.
+        empty: whether there never is one: see `kinds.empty`.
     """
 
     group: str
@@ -102,6 +103,7 @@ class Kind:
     printer: Printer = NAMED
     storage_version: str = ""
     schema: Mapping[str, Any] | None = None
+    empty: bool = False
 
     on_decode: Callable[[Object], None] = _nothing
     on_default: Callable[[Object], None] = _nothing
