@@ -26,7 +26,8 @@ IDENTITIES: Final = {
     "admin": "kubernetes-admin:system:masters",
     "test": "pytest-daemonset:system:masters",
     "controller": "system:serviceaccount:kube-system:daemon-set-controller::system:serviceaccounts,system:authenticated",
-    "kubelets": "system:node:virtual::system:nodes,system:authenticated",
+    # They also delete Node objects, for nodes that leave: no kubelet may, so its role alone would not do where roles decide.
+    "kubelets": "system:node:virtual::system:nodes,system:masters,system:authenticated",
 }
 CAPABILITIES: Final = frozenset({"crash", "virtual_nodes", "builtin_controller", "audit", "behave", "held_loops"})
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_daemonset.conformance.levels import LATER, SECTIONS, feature_of, level_of, section_of
+from pytest_daemonset.conformance.levels import LATER, SECTIONS, feature_of, level_of, offered, section_of
 from pytest_daemonset.conformance.rows import ROWS
 from pytest_daemonset.errors import Violation
 from pytest_daemonset.report.conformance import Case, RowResult, worst
@@ -38,7 +38,9 @@ def mark(items: Iterable[pytest.Item], row_of: dict[str, str], profile: Profile)
     """
     for item in items:
         row = row_of[item.nodeid]
-        feature = feature_of(row, profile.features)
+        wanted = (mark.args[0] for mark in item.iter_markers("feature"))
+        lacking = (name for name in wanted if not offered(name, profile.features))
+        feature = feature_of(row, profile.features) or next(lacking, None)
         known = profile.expected.get(row)
         if feature is not None:
             item.add_marker(pytest.mark.skip(reason=f"{UNSUPPORTED}: {profile.name} does not offer {feature}"))
@@ -147,8 +149,12 @@ class Outcomes:
         )
 
     def of(self, row: str) -> str:
-        """What became of a row; one of which a test has no outcome was at best not reached."""
+        """What became of a row; one of which a test has no outcome was at best not reached.
+
+        A case for a feature that is not offered says nothing of a row that has others.
+        """
         told = [worst(one.outcomes) for one in self._tests.get(row, {}).values() if one.outcomes]
+        told = [outcome for outcome in told if outcome != UNSUPPORTED] or told
         return worst([*told, *(["not reached"] if self.unreached(row) else [])])
 
     def results(self) -> tuple[RowResult, ...]:

@@ -51,6 +51,10 @@ def pytest_configure(config: pytest.Config) -> None:
         profile = Profile.load(name) if name else Profile("none")
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
+    config.addinivalue_line(
+        "markers",
+        "feature(name): this test, or this case of it, is for controllers that offer the feature; see levels.FEATURES",
+    )
     folder = config.getoption("--report")
     config.stash[PROFILE] = profile
     config.pluginmanager.register(

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_daemonset.conformance.goals import counters, every_eligible_node_served
 from pytest_daemonset.conformance.manifests import daemonset, pod
-from pytest_daemonset.conformance.rolling import SURGE_GUARD, rolling, this_many_at, to
+from pytest_daemonset.conformance.rolling import SURGE_GUARD, VERSION, rolling, this_many_at, to
 from pytest_daemonset.conformance.writes import UNCOUNTED, told
 from pytest_daemonset.contract import one_pod_per_node, ready, status_matches
 from pytest_daemonset.contract.views import Pod
@@ -148,12 +148,15 @@ def test_API_06_every_verb_works_on_sets(rig: Rig) -> None:
     agent = rig.apply(manifest)
     agent.eventually(counters())
     path = rig.sets.path(rig.namespace, agent.name)
-    agent.update(lambda stored: stored["spec"].update(revisionHistoryLimit=4))
+    agent.update(
+        lambda stored: stored["metadata"].setdefault("annotations", {}).update({"example.com/replaced": "yes"})
+    )
     agent.update({"spec": {"minReadySeconds": 3}})
     status, read = rig.ask("GET", f"{path}/status")
     rig.expect(status == 200, f"the status was answered with {status}")
-    spec = read.get("spec") or {}
-    rig.expect(spec.get("revisionHistoryLimit") == 4 and spec.get("minReadySeconds") == 3, f"the spec is {spec}")
+    rig.expect((read.get("spec") or {}).get("minReadySeconds") == 3, f"the spec was patched, and is {read.get('spec')}")
+    replaced = (read["metadata"].get("annotations") or {}).get("example.com/replaced")
+    rig.expect(replaced == "yes", "the set was replaced with an annotation more, and has none")
     listed = [one["metadata"]["name"] for one in rig.objects(DAEMONSETS)]
     rig.expect(listed == [agent.name], f"the list has {listed}")
     status, _ = rig.ask("DELETE", rig.sets.path(rig.namespace), None, query={"labelSelector": "row=api-06"})
@@ -199,20 +202,35 @@ def test_RES_01_short_resources_are_no_reason_to_skip_a_node_or_to_delete_a_pod(
     rig.expect(all(Pod(one).target for one in agent.pods()), "a pod names no node")
 
 
+def _with_a_host_port(manifest: Object) -> Object:
+    manifest["spec"]["template"]["spec"]["containers"][0]["ports"] = [{"containerPort": 9100, "hostPort": 9100}]
+    return manifest
+
+
 def test_RES_02_own_host_ports_are_no_reason_to_delete_a_pod(rig: Rig) -> None:
-    """Given a host port, then the set never deletes its own pods for it; with surge, old pods serve while new ones wait.
+    """Given a host port, then the set never deletes its own pods for it.
 
     Source: unit TestPortConflictWithSameDaemonPodDoesNotDeletePod, issue 106417. Catches: a pod that conflicts with itself.
-    Trap: negative, so a barrier; the new pods are kept from starting, as a scheduler would for the port.
+    Trap: negative, so a barrier.
     """
-    manifest = rolling(surge=1)
-    manifest["spec"]["template"]["spec"]["containers"][0]["ports"] = [{"containerPort": 9100, "hostPort": 9100}]
-    agent = rig.apply(manifest, guard=SURGE_GUARD)
+    agent = rig.apply(_with_a_host_port(rolling()))
     agent.eventually(one_pod_per_node & ready)
     before = agent.uids()
     agent.barrier()
     rig.expect(agent.uids() == before, "pods were deleted for their own host port")
-    rig.nodes.behave({"example.com/version": "2"}, namespace=rig.namespace, start=False).wait()
+
+
+@pytest.mark.feature("surge")
+def test_RES_02_with_surge_old_pods_serve_while_new_ones_wait_for_the_port(rig: Rig) -> None:
+    """Given a host port and surge, then old pods go on serving while new ones wait for it.
+
+    Source: as above. Catches: the old pod deleted to make room. Trap: the new pods are kept from starting, as a scheduler would
+    for the port; negative, so a barrier.
+    """
+    agent = rig.apply(_with_a_host_port(rolling(surge=1)), guard=SURGE_GUARD)
+    agent.eventually(one_pod_per_node & ready)
+    before = agent.uids()
+    rig.nodes.behave({VERSION: "2"}, namespace=rig.namespace, start=False).wait()
     agent.update(to("2"))
     agent.eventually(this_many_at("2", 1))
     agent.barrier()

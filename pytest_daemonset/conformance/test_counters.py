@@ -164,7 +164,10 @@ def test_STAT_10_available_rises_by_itself_when_pods_have_been_ready_long_enough
     rig.expect(waited >= MIN_READY - 0.5, f"{nodes} pods counted as available {waited:.1f} s after the last was Ready")
 
 
-@pytest.mark.parametrize("surge", [None, 1], ids=["without surge", "with surge"])
+@pytest.mark.parametrize(
+    "surge",
+    [pytest.param(None, id="without surge"), pytest.param(1, id="with surge", marks=pytest.mark.feature("surge"))],
+)
 def test_STAT_11_the_status_never_says_that_a_rollout_has_ended_before_it_has(rig: Rig, surge: int | None) -> None:
     """In every status: with the generation observed, and all desired nodes updated and available, the rollout has ended.
 

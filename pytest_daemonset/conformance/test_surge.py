@@ -75,6 +75,7 @@ def test_UPD_16_no_more_nodes_have_an_extra_pod_than_the_surge_allows(rig: Rig, 
         )
 
 
+@pytest.mark.feature("surge")
 @pytest.mark.parametrize("share", ["34%", "10%"])
 def test_UPD_05_a_percentage_of_surge_is_rounded_up(rig: Rig, share: str) -> None:
     """Given maxSurge in per cent and pods that never become Ready, then it halts at the number rounded up.
