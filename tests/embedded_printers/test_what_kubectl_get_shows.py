@@ -239,7 +239,7 @@ def test_a_revision_shows_its_controller():
     ] == ("daemonset.apps/d")
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS, ids=lambda kind: kind.kind)
+@pytest.mark.parametrize("kind", [kind for kind in ALL_KINDS if not kind.empty], ids=lambda kind: kind.kind)
 def test_every_kind_shows_an_object_that_is_hardly_there(kind):
     obj = {"metadata": {"name": "x"}}
     kind.decode(obj)
