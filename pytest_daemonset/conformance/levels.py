@@ -60,9 +60,7 @@ FEATURES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "on-delete": frozenset(("UPD-01", "UPD-02", "UPD-11", "PLACE-13", "STAT-03")),
         "surge": frozenset((*(f"UPD-{number}" for number in range(16, 22)), "AMO-06", "AMO-07", "FAIL-10")),
         "min-ready-seconds": frozenset(("UPD-12", "UPD-13", "STAT-10")),
-        "history": frozenset(
-            (*(f"REV-{number:02}" for number in (1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12)), "OWN-12", "STAT-11")
-        ),
+        "history": frozenset((*(f"REV-{number:02}" for number in (1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12)), "OWN-12")),
         "adoption": frozenset(("OWN-01", "OWN-02", "OWN-04", "OWN-07", "OWN-08", "OWN-10", "OWN-11", "OWN-12")),
         "events": frozenset(("EVT-01", "EVT-02", "EVT-03", "EVT-04")),
         "validation": frozenset(("API-01", "API-02", "API-03", "API-04")),

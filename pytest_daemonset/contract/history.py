@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from pytest_daemonset.contract.agreement import differences
 from pytest_daemonset.contract.creation import created
 from pytest_daemonset.contract.events import DAEMONSET, NODE, POD, REVISION, Event
 from pytest_daemonset.contract.judging import Finding, FindingsJudgement, LatchedJudgement
@@ -14,7 +15,7 @@ from pytest_daemonset.contract.views import DaemonSet, Pod
 from pytest_daemonset.contract.wording import describe, listed, names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from pytest_daemonset.contract.judging import Judgement
     from pytest_daemonset.contract.state import Change, State
@@ -92,26 +93,10 @@ class _AgreementJudgement(LatchedJudgement):
         if revision is None or not template:
             return
         self.relevant += 1
-        faults = _differences(template, pod.object)
+        faults = differences(template, pod.object)
         if faults:
             text = f"{describe(pod)} is not as its revision {revision.name} says: {'; '.join(faults)}"
             yield Reason(text, pod.target, (pod.name,), event.at)
-
-
-def _differences(template: Mapping[str, Any], pod: Mapping[str, Any]) -> list[str]:
-    wanted, seen = template.get("metadata") or {}, pod["metadata"]
-    faults = [
-        f"{field[:-1]} {key} is {(seen.get(field) or {}).get(key)!r} instead of {value!r}"
-        for field in ("labels", "annotations")
-        for key, value in (wanted.get(field) or {}).items()
-        if (seen.get(field) or {}).get(key) != value
-    ]
-    images = {one["name"]: one.get("image") for one in pod["spec"].get("containers") or ()}
-    return faults + [
-        f"container {one['name']} runs {images.get(one['name'])} instead of {one.get('image')}"
-        for one in (template.get("spec") or {}).get("containers") or ()
-        if images.get(one["name"]) != one.get("image")
-    ]
 
 
 class NeverDoneEarly(Reaction):
@@ -132,43 +117,47 @@ class NeverDoneEarly(Reaction):
 class _DoneJudgement(LatchedJudgement):
     def __init__(self, state: State, reads: frozenset[str]) -> None:
         super().__init__(state, reads)
-        self._served: dict[str | None, dict[str, float]] = {}
+        self._ready: dict[str, tuple[Pod, float]] = {}
         for pod in state.owned.values():
-            self._serve(pod)
+            self._remember(pod)
 
-    def _serve(self, pod: Pod) -> None:
-        """Remember since when a node has first had a Ready pod of a revision."""
-        if pod.ready and pod.target:
-            served = self._served.setdefault(pod.revision, {})
-            served[pod.target] = min(served.get(pod.target, inf), pod.ready_since or 0.0)
+    def _remember(self, pod: Pod) -> None:
+        """Keep each pod that was ever Ready, as it was seen last, and since when it first was."""
+        known = self._ready.get(pod.uid)
+        if pod.target and (pod.ready or known is not None):
+            since = (pod.ready_since or 0.0) if pod.ready else inf
+            self._ready[pod.uid] = (pod, min(since, known[1] if known is not None else inf))
 
     def examine(self, event: Event, change: Change) -> Iterable[Reason]:
         after = change.after
         if isinstance(after, Pod) and after.owner == self.state.subject.uid:
-            self._serve(after)
+            self._remember(after)
             return
-        if not isinstance(after, DaemonSet) or not after.observed or self.state.current_revision is None:
+        if not isinstance(after, DaemonSet) or not after.observed or not self.state.knows_current:
             return
         self.judged += 1
         self.relevant += 1
         desired = after.counter("desiredNumberScheduled")
         if min(after.counter("updatedNumberScheduled"), after.counter("numberAvailable")) < desired:
             return
-        current = self.state.current_revision.hash
         said = f"the status of {self.state.subject} says that generation {after.generation} is rolled out"
         old = [
             pod
             for node in self.state.eligible
             for pod in self.state.active_on(node)
-            if pod.revision != current and len(self.state.active_on(node)) == 1
+            if len(self.state.active_on(node)) == 1 and not self.state.is_current(pod)
         ]
         if old:
             yield Reason(f"{said} while {listed(old)} runs of another revision", pods=names(old), since=event.at)
-        since = self._served.get(current, {}).values()
-        ripe = sum(stamp + after.min_ready_seconds <= event.at + 1 for stamp in since)
+        served: dict[str | None, float] = {}
+        for pod, since in self._ready.values():
+            if self.state.is_current(pod):
+                served[pod.target] = min(since, served.get(pod.target, inf))
+        ripe = sum(stamp + after.min_ready_seconds <= event.at + 1 for stamp in served.values())
         if ripe < desired:
-            text = f"{said} on {desired} nodes, but only {ripe} have had an available pod of revision {current}"
-            yield Reason(text, since=event.at)
+            revision = self.state.current_revision
+            of = f" of revision {revision.hash}" if revision is not None else " of its template"
+            yield Reason(f"{said} on {desired} nodes, but only {ripe} have had an available pod{of}", since=event.at)
 
 
 labelled_with_a_revision: Final = LabelledWithARevision()

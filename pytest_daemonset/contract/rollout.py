@@ -62,7 +62,8 @@ class _ReadyJudgement(NodesJudgement):
 class RolledOut(Goal):
     """Every eligible node runs one active pod, Ready and of the current revision, and the status says so (STAT-11).
 
-    The current revision is the set's ControllerRevision with the highest number; unknown while there is none.
+    The current revision is the set's ControllerRevision with the highest number; unknown while there is none. Where a profile says that
+    the kind has no history, it is told by the pods themselves: see `State.is_current`.
     """
 
     name = "rolled_out"
@@ -81,7 +82,7 @@ class _RolledOutJudgement(NodesJudgement):
     def gate(self) -> Finding | None:
         if (finding := gates.observed(self.state)) is not None:
             return finding
-        if self.state.current_revision is None:
+        if not self.state.knows_current:
             return Finding(UNKNOWN, "no revision", f"no ControllerRevision of {self.state.subject} has been seen")
         return None
 
@@ -108,8 +109,8 @@ class _RolledOutJudgement(NodesJudgement):
     def judge(self, key: str) -> Finding | None:
         if key == _STATUS:
             return self._status()
-        start, current = self.state.may_start(key), self.state.current_revision
-        if start is None or not start.truth or current is None:
+        start = self.state.may_start(key)
+        if start is None or not start.truth or not self.state.knows_current:
             return None
         self.relevant += 1
         active = self.state.active_on(key)
@@ -117,8 +118,14 @@ class _RolledOutJudgement(NodesJudgement):
             text = f"{key} has {len(active)} active pods instead of one: {listed(active) or 'none'}"
             return Finding(BROKEN, "count", text, key, names(active))
         pod = active[0]
-        if pod.revision != current.hash:
-            text = f"{key} runs {listed(active)} of revision {pod.revision}, the current one is {current.hash}"
+        if not self.state.is_current(pod):
+            current = self.state.current_revision
+            text = f"{key} runs {listed(active)} of revision {pod.revision}"
+            text += (
+                f", the current one is {current.hash}"
+                if current is not None
+                else ", which is not as the template says now"
+            )
             return Finding(BROKEN, "old", text, key, names(active))
         if not pod.ready:
             return Finding(BROKEN, "unready", f"{key} has no Ready pod but {listed(active)}", key, names(active))

@@ -24,6 +24,7 @@ class Shape:
         owner_kind: likewise; empty for the kind itself.
         nudge: an integer field of the spec that a barrier may raise and lower again: nothing may follow from it but a sync.
         status_hash: the field of the status that names the current revision's hash; empty where there is none.
+        history: whether its controller records templates as ControllerRevisions; else a pod's template is told by the pod itself.
     """
 
     template: str = TEMPLATE
@@ -33,6 +34,7 @@ class Shape:
     owner_kind: str = ""
     nudge: str = NUDGE
     status_hash: str = ""
+    history: bool = True
 
     def template_of(self, stored: Mapping[str, Any]) -> Mapping[str, Any]:
         """The pod template of a set, or of a revision's data; empty where there is none."""

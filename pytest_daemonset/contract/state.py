@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from pytest_daemonset.contract.agreement import differences
 from pytest_daemonset.contract.eligibility import Decision, may_start, may_stay
 from pytest_daemonset.contract.events import DAEMONSET, DELETED, NODE, POD, REVISION, Event
 from pytest_daemonset.contract.shape import PLAIN, Shape
@@ -155,6 +156,21 @@ class State:
     def targets(self) -> set[str]:
         """The names of all nodes there are, and of all that an owned pod targets."""
         return self.nodes.keys() | self._by_node.keys()
+
+    @property
+    def knows_current(self) -> bool:
+        """Whether it can be said which pods are of the present template; see `is_current`."""
+        return (self.current_revision if self.subject.shape.history else self.template) is not None
+
+    def is_current(self, pod: Pod) -> bool:
+        """Whether a pod is of the present template; false while that is not known.
+
+        By its revision; of a kind without a history, by the labels, annotations and images that the template says, so that one
+        whose template differs in nothing else counts as current.
+        """
+        if self.subject.shape.history:
+            return self.current_revision is not None and pod.revision == self.current_revision.hash
+        return self.template is not None and not differences(self.template, pod.object)
 
     def touched_at(self, node: str) -> float | None:
         """When the latest event that touched a node was seen, in unix seconds; None if there was none."""

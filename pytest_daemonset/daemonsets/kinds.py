@@ -113,6 +113,7 @@ class KindUnderTest:
                 owner_kind=_text(pods, "owner-kind", "", origin, "pods."),
                 nudge=_path(kind, "nudge", NUDGE, origin),
                 status_hash=_text(kind, "status-hash", "", origin, "kind."),
+                history=table(told, "features", origin).get("history") is not False,
             ),
             placement=placement,
             crds=_crds(kind, origin),

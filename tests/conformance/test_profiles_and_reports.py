@@ -12,6 +12,7 @@ import pytest
 from matrix import broken_by, verify
 
 from pytest_daemonset.conformance.levels import FEATURES, LATER, SECTIONS, chosen, level_of, section_of
+from pytest_daemonset.conformance.outcomes import Outcomes
 from pytest_daemonset.conformance.profiles import Profile
 from pytest_daemonset.conformance.rows import ROWS
 from pytest_daemonset.daemonsets import kinds
@@ -140,6 +141,23 @@ def test_a_row_is_as_its_worst_test() -> None:
     assert worst(["passed", "inconclusive", "expected to fail"]) == "inconclusive"
     assert worst(["passed", "declared unsupported"]) == "declared unsupported"
     assert worst([]) == "not yet checked"
+
+
+def test_a_case_for_a_feature_that_is_not_offered_says_nothing_of_a_row_that_has_others() -> None:
+    def report(told: list[str]) -> pytest.TestReport:
+        made = pytest.TestReport("x", ("x", 1, "x"), {}, "passed", None, "call")
+        setattr(made, "_daemonset_told", told)  # noqa: B010  (as `outcomes.tell` does)
+        return made
+
+    outcomes = Outcomes(frozenset(("STAT-11", "AMO-06")), Profile("mine"))
+    for row, name, told in (
+        ("STAT-11", "test_STAT_11[without surge]", ["passed", ""]),
+        ("STAT-11", "test_STAT_11[with surge]", ["declared unsupported", "mine does not offer surge"]),
+        ("AMO-06", "test_AMO_06", ["declared unsupported", "mine does not offer surge"]),
+    ):
+        outcomes.expect(row, name)
+        outcomes.add(row, name, report(told))
+    assert (outcomes.of("STAT-11"), outcomes.of("AMO-06")) == ("passed", "declared unsupported")
 
 
 EVIL = "<script>alert('pod & node')</script>"

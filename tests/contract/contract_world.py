@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from pytest_daemonset.contract import Event, Judgement, Property, State, Subject, Verdict
+from pytest_daemonset.contract.shape import PLAIN, Shape
 
 START = 1_780_000_000.0
 
@@ -23,8 +24,8 @@ def pin(node: str) -> dict[str, Any]:
 class World:
     """Nodes, pods, revisions and the DaemonSet "agent", and everything that happened to them."""
 
-    def __init__(self, uid: str = "ds-1") -> None:
-        self.subject = Subject("apps/v1", "DaemonSet", "default", "agent", uid)
+    def __init__(self, uid: str = "ds-1", shape: Shape = PLAIN) -> None:
+        self.subject = Subject("apps/v1", "DaemonSet", "default", "agent", uid, shape)
         self.state = State(self.subject)
         self.rv = 0
         self.at = START

@@ -16,7 +16,9 @@ from pytest_daemonset.contract import (
     made_as_its_revision_says,
     never_done_early,
     never_retired_early,
+    rolled_out,
 )
+from pytest_daemonset.contract.shape import Shape
 
 
 def rolled(*nodes: str, **spec: Any) -> World:
@@ -189,3 +191,49 @@ def test_a_status_of_an_earlier_generation_says_nothing() -> None:
     revision(world, "r2", 2)
     world.retemplate({"x": 1})
     assert guard.verdict.answer is HOLDS
+
+
+def without_history(image: str, *nodes: str) -> World:
+    """A set of a kind whose controller keeps no history, with a Ready pod of this image on every node."""
+    world = World(shape=Shape(history=False))
+    world.daemonset({"containers": [{"name": "agent", "image": image}]})
+    world.status()
+    for node in nodes:
+        world.node(node)
+        runs_image(world, node, image)
+    return world
+
+
+def runs_image(world: World, node: str, image: str) -> None:
+    world.pod(f"{node}-{image}", node, bound=True, revision=None)
+    world.edit("Pod", f"{node}-{image}", spec__containers=[{"name": "agent", "image": image}])
+    world.runs(f"{node}-{image}")
+
+
+def test_without_a_history_the_pods_themselves_tell_that_a_status_says_done_too_early() -> None:
+    world = without_history("one", "a", "b")
+    guard = world.judge(never_done_early)
+    done(world, 2)
+    assert guard.verdict.answer is HOLDS
+    world.retemplate({"containers": [{"name": "agent", "image": "two"}]})
+    world.remove("Pod", "a-one")
+    runs_image(world, "a", "two")
+    assert guard.verdict.answer is HOLDS
+    done(world, 2)
+    assert guard.verdict.answer is BROKEN
+    assert "b-one" in guard.verdict.reasons[0].text
+    assert guard.verdict.reasons[1].text.endswith("only 1 have had an available pod of its template")
+
+
+def test_without_a_history_a_rollout_has_ended_when_the_pods_are_as_the_template_says() -> None:
+    world = without_history("one", "a")
+    goal = world.judge(rolled_out)
+    done(world, 1)
+    assert goal.verdict.answer is HOLDS
+    world.retemplate({"containers": [{"name": "agent", "image": "two"}]})
+    done(world, 1)
+    assert goal.verdict.answer is BROKEN
+    assert "not as the template says now" in goal.verdict.reasons[0].text
+    world.remove("Pod", "a-one")
+    runs_image(world, "a", "two")
+    assert goal.verdict.answer is HOLDS
