@@ -400,6 +400,13 @@ class Rig:
         """
         return max(least, 1.2 * self.timings.resync)
 
+    @property
+    def at_rest(self) -> float:
+        """Seconds of quiet after which the controller looks at a set no more of itself: for rows in which a sync that was due anyway
+        would pass for a reaction. There is no event for "idle", so the profile says how late a sync may come.
+        """
+        return self.timings.put_off
+
     # Verdicts
 
     def expect(self, kept: bool, broken: str) -> None:

@@ -31,10 +31,6 @@ Object = dict[str, Any]
 
 _LONG_AGO: Final = "2020-01-01T00:00:00Z"
 
-AT_REST: Final = 1.0
-"""Seconds of quiet after which no sync of the controller is pending any more, a repeated one after a stale read included: for rows in
-which a sync that was due anyway would pass for a reaction. There is no event for "idle"."""
-
 VERSION: Final = "example.com/version"
 """The label that tells the pods of one template from those of the next."""
 

@@ -8,7 +8,6 @@ import pytest
 
 from pytest_daemonset.conformance.goals import counters, every_eligible_node_served, going_or_gone
 from pytest_daemonset.conformance.manifests import daemonset
-from pytest_daemonset.conformance.rolling import AT_REST
 from pytest_daemonset.contract import expected_tolerations, one_pod_per_node, pod_on, ready, status_matches
 from pytest_daemonset.kube.resources import CONTROLLER_REVISIONS
 
@@ -59,7 +58,7 @@ def test_TAINT_07_a_tainted_node_that_keeps_its_pod_is_misscheduled_and_gets_no_
     """
     node = rig.workers(2)[0]
     agent = rig.apply(daemonset())
-    agent.eventually(one_pod_per_node & ready & status_matches, settle=AT_REST)
+    agent.eventually(one_pod_per_node & ready & status_matches, settle=rig.at_rest)
     made = agent.made_for()
     node.taint(f"{KEY}:NoSchedule").wait()
     agent.eventually(counters(numberMisscheduled=1) & status_matches)

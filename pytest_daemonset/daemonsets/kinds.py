@@ -35,6 +35,7 @@ class Timings:
         back_off_growth: the least factor from one such wait to the next.
         back_off_cap: the longest of these waits, in seconds.
         resync: seconds after which it looks at every set unasked, and may write; 0 for never. Rests are watched for longer.
+        put_off: seconds that a sync may come late without any event: a set is at rest only when it has been quiet for as long.
         patience: what every time-out is multiplied by.
     """
 
@@ -42,13 +43,21 @@ class Timings:
     back_off_growth: float = 1.3
     back_off_cap: float = 900.0
     resync: float = 0.0
+    put_off: float = 1.0
     patience: float = 1.0
 
 
 USUAL: Final = Timings()
 """Those of the controller of Kubernetes."""
 
-_LEAST: Final = {"back-off": 0.0, "back-off-growth": 1.0, "back-off-cap": 0.0, "resync": 0.0, "patience": 1.0}
+_LEAST: Final = {
+    "back-off": 0.0,
+    "back-off-growth": 1.0,
+    "back-off-cap": 0.0,
+    "resync": 0.0,
+    "put-off": 0.0,
+    "patience": 1.0,
+}
 """By key of ``[timings]``, the least value that makes sense."""
 
 

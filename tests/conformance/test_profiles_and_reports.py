@@ -72,8 +72,8 @@ def test_a_profile_that_makes_no_sense_is_refused(tmp_path: Path, text: str, tol
 
 def test_timings_say_what_is_known_and_never_hurry_anybody(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text("[timings]\nback-off = 10\nresync = 30.5\npatience = 2")
-    assert Profile.load(str(path)).kind.timings == Timings(back_off=10.0, resync=30.5, patience=2.0)
+    path.write_text("[timings]\nback-off = 10\nresync = 30.5\nput-off = 4\npatience = 2")
+    assert Profile.load(str(path)).kind.timings == Timings(back_off=10.0, resync=30.5, put_off=4.0, patience=2.0)
     assert Constants(base=30.0, barrier=20.0).patient(2.0).barrier == 40.0
 
 
