@@ -122,7 +122,7 @@ _ALL: tuple[BrokenController, ...] = (
     BrokenController("restart-rewrites", "writes the status at every start", ("ROB-08",), ("PLACE-01", "ROB-09")),
     BrokenController("early-observed-generation", "observes first and works later", ("STAT-05", "STAT-11")),
     BrokenController("counts-pods", "counts pods instead of nodes", ("STAT-01", "STAT-04")),
-    BrokenController("running-is-ready", "counts Running as Ready", ("STAT-02",)),
+    BrokenController("running-is-ready", "counts Running as Ready", ("STAT-02", "NCOND-03")),
     BrokenController("silent-when-empty", "writes no status for an empty set", ("PLACE-02",)),
     BrokenController("writes-the-spec", "writes into the spec of a set", ("API-05",)),
     BrokenController(

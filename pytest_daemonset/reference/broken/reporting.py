@@ -83,7 +83,7 @@ class CountsPods(Controller):
 class RunningIsReady(Controller):
     """Counts a pod as ready once its phase is Running."""
 
-    name, rows = "running-is-ready", ("STAT-02",)
+    name, rows = "running-is-ready", ("STAT-02", "NCOND-03")
 
     def counters(self, decisions: Mapping[str, Decision], there: Mapping[str, Pods], rules: Rules) -> dict[str, int]:
         count = super().counters(decisions, there, rules)
