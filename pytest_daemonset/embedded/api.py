@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    Wanted = Callable[[str, Change], bool]
+
     from pytest_daemonset.embedded.audit import AuditLog
     from pytest_daemonset.embedded.kinds.kind import Kind
     from pytest_daemonset.embedded.tokens import Tokens
@@ -43,13 +45,22 @@ def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
+def _every(_resource: str, _change: Change) -> bool:
+    return True
+
+
 class Subscription:
     """The changes of some resources from the moment of subscribing on, in order; `async for`, until closed.
 
     Nothing is lost and nothing is awaited between `subscribe` and a `list` after it, so subscribing first leaves no gap.
+
+    Args:
+        tables: the resources by name.
+        only: which changes to hear of, asked in the turn of the write: a loop that is not woken up costs nothing.
     """
 
-    def __init__(self, tables: Mapping[str, Table]) -> None:
+    def __init__(self, tables: Mapping[str, Table], only: Wanted = _every) -> None:
+        self._only = only
         self._tables: dict[str, Table] = {}
         self._pending: deque[tuple[str, Change]] = deque()
         self._ready = asyncio.Event()
@@ -72,6 +83,8 @@ class Subscription:
 
     def _watcher(self, name: str) -> Callable[[Change], None]:
         def take(change: Change) -> None:
+            if not self._only(name, change):
+                return
             self._pending.append((name, change))
             self._ready.set()
 
@@ -215,14 +228,17 @@ class Api:
         chosen = Selector(namespace, parse_labels(labels), fields)
         return [entry.object for entry in chosen.find(self.served[resource].table)]
 
-    def subscribe(self, *resources: str) -> Subscription:
-        """Hear of every change of these resources until the subscription is closed.
+    def subscribe(self, *resources: str, only: Wanted = _every) -> Subscription:
+        """Hear of changes of these resources until the subscription is closed.
 
         If none is named: of all that are kept, also of those that are served only later.
+
+        Args:
+            only: which changes.
         """
         if resources:
-            return Subscription({name: self.served[name].table for name in resources})
-        subscription = Subscription({each.name: each.table for each in self.kept})
+            return Subscription({name: self.served[name].table for name in resources}, only)
+        subscription = Subscription({each.name: each.table for each in self.kept}, only)
         self._open_ended.add(subscription)
         subscription.on_close = lambda: self._open_ended.discard(subscription)
         return subscription

@@ -41,11 +41,10 @@ def admit(call: Call, name: str, served: Mapping[str, Served]) -> None:
     """
     if call.served.name != "pods" or QUOTAS not in served:
         return
-    quotas = served[QUOTAS].table.within(call.namespace)
-    if not quotas:
+    if not served[QUOTAS].table.holds(call.namespace):
         return
     amounts = used(call.served, call.namespace)
-    for entry in quotas:
+    for entry in served[QUOTAS].table.within(call.namespace):
         quota = entry.object
         hard = quota["spec"].get("hard") or {}
         over = [each for each in counts(quota) if amounts[each] + 1 > (quantity.value(hard[each]) or 0)]

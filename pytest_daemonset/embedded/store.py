@@ -44,11 +44,12 @@ class Entry:
         labels: its labels, for selectors.
         fields: its field labels, for selectors.
         uid: of its metadata; "" if it has none.
+        owners, finalizers: of its metadata; None if it has none.
         deleting: whether it has a deletionTimestamp.
         message: its protobuf form, once somebody has asked for it.
     """
 
-    __slots__ = ("deleting", "fields", "key", "labels", "message", "raw", "rv", "table", "uid")
+    __slots__ = ("deleting", "fields", "finalizers", "key", "labels", "message", "owners", "raw", "rv", "table", "uid")
 
     def __init__(
         self, table: Table, obj: Object, rv: int, labels: Mapping[str, str], fields: Mapping[str, str]
@@ -65,6 +66,8 @@ class Entry:
         self.fields = fields
         self.message: bytes | None = None
         self.uid: str = metadata.get("uid", "")
+        self.owners: list[Object] | None = metadata.get("ownerReferences")
+        self.finalizers: list[str] | None = metadata.get("finalizers")
         self.deleting = "deletionTimestamp" in metadata
 
     def seen_in(self, table: Table) -> Entry:

@@ -39,7 +39,7 @@ class Place(NamedTuple):
 async def bind(api: Api, _settings: Settings) -> None:
     """Bind pods until cancelled."""
     binder = Binder(api)
-    with api.subscribe("pods", "nodes") as changes:
+    with api.subscribe("pods", "nodes", only=binder.cares) as changes:
         binder.start()
         async for resource, change in changes:
             binder.see(resource, change)
@@ -66,10 +66,19 @@ class Binder:
         """Learn of one change of a pod or a node; it costs what waits for that node."""
         if resource == "nodes":
             self._node(change)
-        elif change.type == DELETED or change.entry.fields["spec.nodeName"] or change.entry.deleting:
+        elif (pod := self._unbound(change.entry.key)) is None:
             self._forget(change.entry.key)
         else:
-            self._pod(change.object)
+            self._pod(pod)
+
+    def cares(self, resource: str, change: Change) -> bool:
+        """Whether a change may mean something here: not what becomes of a pod that has its node."""
+        return resource == "nodes" or change.entry.key in self._targets or self._unbound(change.entry.key) is not None
+
+    def _unbound(self, key: Key) -> Object | None:
+        """The pod as it is now, if it waits for a node."""
+        entry = self._api.served["pods"].table.entries.get(key)
+        return None if entry is None or entry.fields["spec.nodeName"] or entry.deleting else entry.object
 
     def _node(self, change: Change) -> None:
         name = change.entry.key[1]

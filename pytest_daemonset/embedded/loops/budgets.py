@@ -12,6 +12,7 @@ from pytest_daemonset.embedded.loops.identities import DISRUPTION, QUOTA
 if TYPE_CHECKING:
     from pytest_daemonset.embedded.api import Api
     from pytest_daemonset.embedded.settings import Settings
+    from pytest_daemonset.embedded.store import Change
 
 Object = dict[str, Any]
 
@@ -21,7 +22,12 @@ _PAUSE = 0.02  # many pods change at once: they are counted once
 
 async def follow(api: Api, _settings: Settings) -> None:
     """Write statuses until cancelled."""
-    with api.subscribe(_PODS, disruption.BUDGETS, quotas.QUOTAS) as changes:
+    counted = [api.served[resource].table for resource in (disruption.BUDGETS, quotas.QUOTAS)]
+
+    def cares(_resource: str, change: Change) -> bool:
+        return any(table.holds(change.entry.key[0]) for table in counted)
+
+    with api.subscribe(_PODS, disruption.BUDGETS, quotas.QUOTAS, only=cares) as changes:
         for resource in (disruption.BUDGETS, quotas.QUOTAS):
             for namespace in {entry.key[0] for entry in api.served[resource].table}:
                 count(api, namespace)

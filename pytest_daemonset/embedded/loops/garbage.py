@@ -18,7 +18,7 @@ from pytest_daemonset.embedded.store import DELETED
 if TYPE_CHECKING:
     from pytest_daemonset.embedded.api import Api
     from pytest_daemonset.embedded.settings import Settings
-    from pytest_daemonset.embedded.store import Change
+    from pytest_daemonset.embedded.store import Change, Entry
 
 Object = dict[str, Any]
 
@@ -30,7 +30,7 @@ _IGNORED = frozenset({"events"})
 async def collect(api: Api, _settings: Settings) -> None:
     """Collect garbage until cancelled."""
     collector = Collector(api)
-    with api.subscribe() as changes:
+    with api.subscribe(only=cares) as changes:
         collector.start()
         collector.work()
         async for resource, change in changes:
@@ -38,6 +38,18 @@ async def collect(api: Api, _settings: Settings) -> None:
             collector.work()
             # A cascade is long; the network gets its turn in between.
             await asyncio.sleep(0)
+
+
+def cares(resource: str, change: Change) -> bool:
+    """Whether a change may mean something here: most are of a status."""
+    entry, was = change.entry, change.previous
+    if resource in _IGNORED:
+        return False
+    return (
+        was is None
+        or change.type == DELETED
+        or (was.owners, was.finalizers, was.deleting) != (entry.owners, entry.finalizers, entry.deleting)
+    )
 
 
 class Collector:
@@ -52,20 +64,18 @@ class Collector:
         """Learn what is there already."""
         for served in self._api.kept:
             if served.name not in _IGNORED:
-                for obj in self._api.list(served.name):
-                    self._put(known(served.name, obj))
+                for entry in served.table:
+                    self._put(known(served.name, entry))
 
     def see(self, resource: str, change: Change) -> None:
         """Learn of one change, and remember what it makes necessary."""
-        if resource in _IGNORED:
-            return
         if change.type == DELETED:
             gone = self._graph.remove(change.entry.uid)
             if gone is not None:
                 self._todo.extend(each.uid for each in self._graph.dependents(gone.uid))
                 self._todo.extend(each.uid for each in gone.owners)
             return
-        self._put(known(resource, change.object))
+        self._put(known(resource, change.entry))
 
     def _put(self, new: Known) -> None:
         old = self._graph.put(new)
@@ -135,8 +145,8 @@ class Collector:
     # the dependent: are its owners still there?
 
     def _judge_owners(self, item: Known) -> None:
-        live = self._live(item)
-        if live is None or "deletionTimestamp" in live["metadata"]:
+        live = self._entry(item)
+        if live is None or live.deleting:
             return
         item = known(item.resource, live)
         absent = [each.uid for each in item.owners if self._is_absent(item, each)]
@@ -179,7 +189,11 @@ class Collector:
         return entry is None or entry.uid != owner.uid
 
     def _live(self, item: Known) -> Object | None:
-        if item.resource not in self._api.served:
-            return None  # its kind is served no more, and so it is gone
-        obj = self._api.get(item.resource, item.namespace, item.name)
-        return obj if obj is not None and obj["metadata"]["uid"] == item.uid else None
+        entry = self._entry(item)
+        return None if entry is None else entry.object
+
+    def _entry(self, item: Known) -> Entry | None:
+        served = self._api.served.get(item.resource)
+        # a kind that is served no more is gone, with all that there was of it
+        entry = None if served is None else served.table.entries.get((item.namespace, item.name))
+        return entry if entry is not None and entry.uid == item.uid else None

@@ -28,7 +28,7 @@ async def empty(api: Api, settings: Settings) -> None:
     """Empty and release namespaces until cancelled, each `namespace_delay` seconds after its deletion began."""
     emptier = Emptier(api, settings.namespace_delay)
     clock = asyncio.get_running_loop().time
-    with api.subscribe() as changes:
+    with api.subscribe(only=emptier.cares) as changes:
         for namespace in api.list("namespaces"):
             if "deletionTimestamp" in namespace["metadata"]:
                 emptier.begin(namespace["metadata"]["name"], clock())
@@ -51,6 +51,10 @@ class Emptier:
         self._delay = delay
         self._due: dict[str, float] = {}
         self._emptied: set[str] = set()
+
+    def cares(self, resource: str, change: Change) -> bool:
+        """Whether a change may mean something here."""
+        return resource == "namespaces" or (change.type == DELETED and change.entry.key[0] in self._emptied)
 
     def see(self, resource: str, change: Change, now: float) -> None:
         """Learn of one change: a namespace begins to leave, or something in one that leaves is gone."""

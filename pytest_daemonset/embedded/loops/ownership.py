@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Object = dict[str, Any]
+    from pytest_daemonset.embedded.store import Entry
 
 
 class Owner(NamedTuple):
@@ -39,22 +39,13 @@ class Known:
     finalizers: tuple[str, ...]
 
 
-def known(resource: str, obj: Object) -> Known:
+def known(resource: str, entry: Entry) -> Known:
     """Read what the collector needs of an object."""
-    meta = obj["metadata"]
     owners = tuple(
         Owner(each["apiVersion"], each["kind"], each["name"], each["uid"], bool(each.get("blockOwnerDeletion")))
-        for each in meta.get("ownerReferences", ())
+        for each in entry.owners or ()
     )
-    return Known(
-        resource,
-        meta.get("namespace", ""),
-        meta["name"],
-        meta["uid"],
-        owners,
-        "deletionTimestamp" in meta,
-        tuple(meta.get("finalizers", ())),
-    )
+    return Known(resource, *entry.key, entry.uid, owners, entry.deleting, tuple(entry.finalizers or ()))
 
 
 class Ownership:
