@@ -7,14 +7,16 @@ are handed in belong to the caller; each `object` of a Change is decoded anew.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from datetime import datetime, timezone
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
-from pytest_daemonset.embedded import statuses
+from pytest_daemonset.embedded import logs, statuses
+from pytest_daemonset.embedded.admission import Consultation, Conversation, Webhooks
 from pytest_daemonset.embedded.calls import Answer, Call, Caller, Served
 from pytest_daemonset.embedded.kinds import MIRRORED
 from pytest_daemonset.embedded.lists import Selector, parse_labels
@@ -23,7 +25,7 @@ from pytest_daemonset.embedded.store import Change, Store, Table
 from pytest_daemonset.embedded.writes import Writes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
     from types import TracebackType
 
     from typing_extensions import Self
@@ -38,6 +40,10 @@ Object = dict[str, Any]
 Patch = dict[str, Any] | list[Any]
 
 _INTERNAL = statuses.StatusError(500, "InternalError", "Internal error occurred", {})
+_NOT_DONE = 0  # no status code: the write is begun anew
+_LONGEST_REQUEST = 60.0  # seconds, as kube-apiserver
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 30.0
+T = TypeVar("T")
 _NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -142,7 +148,7 @@ class Api:
     ) -> None:
         self.store = Store()
         self.audit = audit
-        self.now = now
+        self._clock = now
         self.served: dict[str, Served] = {}
         self.on_served: list[Callable[[], None]] = []
         self.on_withdrawn: list[Callable[[str], None]] = []
@@ -154,7 +160,14 @@ class Api:
         for name, kind, forth, back in MIRRORED:
             if name in self.served:
                 self.mirror(Mirror(self.served[name], kind, forth, back))
-        self._writes = Writes(self.store, self.served, now)
+        self._writes = Writes(self.store, self.served, self.now)
+        self._webhooks = Webhooks()
+        self._insisting: dict[Hashable, asyncio.Task[None]] = {}
+
+    def now(self) -> datetime:
+        """The time: while a write is begun anew, that at which it was begun first, so that webhooks find again what they have judged."""
+        conversation = self._writes.admission.conversation
+        return self._clock() if conversation is None else conversation.began
 
     # what is served
 
@@ -316,6 +329,7 @@ class Api:
 
         Raises:
             StatusError: it was refused (and logged).
+            Consultation: webhooks have to be asked first; nothing was done. See `consulting`.
         """
         if call.served.mirror is not None:
             call.served.mirror.activate()
@@ -326,10 +340,99 @@ class Api:
             code, status = answer.code, {}
         except statuses.StatusError as refused:
             code, status = refused.code, refused.status
+            refused.warnings = answer.warnings
+            raise
+        except Consultation:
+            code = _NOT_DONE
             raise
         finally:
-            self._finish(call, answer, code, status)
+            if code != _NOT_DONE:
+                self._finish(call, answer, code, status)
         return answer
+
+    # writing where webhooks are to be asked
+
+    @property
+    def consults(self) -> bool:
+        """Whether webhooks are configured: then writes go through `consulting` or `attempt`."""
+        return self._writes.admission.consults
+
+    async def consulting(self, write: Callable[[], T]) -> T:
+        """Write, and ask the webhooks that the write needs: it is begun anew with their answers until it needs no more.
+
+        Args:
+            write: does all in one turn, by `write` or the verbs.
+
+        Raises:
+            StatusError: it was refused; 504 where the webhooks' answers take a minute altogether.
+        """
+        conversation, admission = Conversation(self._clock()), self._writes.admission
+        ends = asyncio.get_running_loop().time() + _LONGEST_REQUEST
+        while True:
+            admission.conversation = conversation
+            try:
+                return write()
+            except Consultation as needed:
+                questions = needed.questions
+            finally:
+                admission.conversation = None
+            if asyncio.get_running_loop().time() > ends:
+                text = "Timeout: request did not complete within requested timeout - context deadline exceeded"
+                raise statuses.StatusError(504, "Timeout", text, {})
+            answers = await asyncio.gather(*(self._webhooks.ask(each) for each in questions))
+            conversation.answers |= zip([each.key for each in questions], answers, strict=True)
+
+    def attempt(self, write: Callable[[], object], about: Hashable) -> None:
+        """A write of a loop. One that comes too late is fine: what it was about is gone or has changed, and an event will tell.
+
+        One that is refused otherwise, or needs webhooks, goes on beside the loop: it is tried again, ever more rarely, until it is done
+        or too late. So nobody who refuses a write stops a loop.
+
+        Args:
+            write: does all in one turn; it is called again later, and so should look what is to be done.
+            about: what; while one attempt goes on, another about the same is not begun.
+        """
+        if about in self._insisting:
+            return
+        refused = None
+        try:
+            write()
+        except statuses.StatusError as error:
+            if error.code in statuses.LATE:
+                return
+            refused = error
+        except Consultation:
+            pass
+        else:
+            return
+        self._insisting[about] = asyncio.get_running_loop().create_task(self._insist(write, about, refused))
+
+    async def _insist(self, write: Callable[[], object], about: Hashable, refused: statuses.StatusError | None) -> None:
+        pause = _FIRST_PAUSE
+        try:
+            while True:
+                if refused is not None:
+                    logging.getLogger(logs.NAME).warning("tried again in %g s: %s", pause, refused.message)
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, _LONGEST_PAUSE)
+                try:
+                    await self.consulting(write)
+                except statuses.StatusError as error:
+                    if error.code in statuses.LATE:
+                        return
+                    refused = error
+                else:
+                    return
+        finally:
+            del self._insisting[about]
+
+    async def close(self) -> None:
+        """Give up what loops still want to write, and hang up on webhooks."""
+        insisting = [*self._insisting.values()]
+        for task in insisting:
+            task.cancel()
+        await asyncio.gather(*insisting, return_exceptions=True)
+        await self._webhooks.close()
 
     def _finish(self, call: Call, answer: Answer, code: int, status: Object) -> None:
         try:

@@ -72,7 +72,6 @@ UNIMITATED = (
     )
     | _known("networking.k8s.io", "ipaddresses servicecidrs")
     | _known("coordination.k8s.io", "leasecandidates")
-    | _known("admissionregistration.k8s.io", "mutatingwebhookconfigurations validatingwebhookconfigurations")
 )
 """Resources that Kubernetes has by default and that are not imitated, in groups of which something is served."""
 

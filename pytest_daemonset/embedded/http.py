@@ -246,7 +246,10 @@ class Http:
             query,
             request.path_qs,
         )
-        answer = self._api.write(call)
+        if self._api.consults:
+            answer = await self._api.consulting(partial(self._api.write, call))
+        else:
+            answer = self._api.write(call)
         if writer is None:
             response = _answer(answer.code, answer.body)
         else:
@@ -349,7 +352,9 @@ def _refusal(request: web.BaseRequest, refused: statuses.StatusError) -> web.Res
         form = media.negotiate(request.headers.get("Accept", ""))
     except statuses.StatusError:
         form = media.PLAIN
-    return _answer(refused.code, forms.encode_status(form, refused.status), form.media_type)
+    response = _answer(refused.code, forms.encode_status(form, refused.status), form.media_type)
+    _warn(response, refused.warnings)
+    return response
 
 
 def server(http: Http) -> web.Server:

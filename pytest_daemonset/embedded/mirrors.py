@@ -42,6 +42,10 @@ class Mirror:
         """An object of this version as it is kept."""
         return obj if self._back is None else self._back(obj)
 
+    def shown(self, obj: Object) -> Object:
+        """An object that is kept as this version shows it."""
+        return obj if self._forth is None else self._forth(obj)
+
     def activate(self) -> None:
         """Begin to follow, with all that is there and was: before anybody asks, it costs nothing."""
         if self._active:

@@ -100,6 +100,7 @@ async def run(settings: Settings) -> None:
         audit = AuditLog(settings.directory / "audit.log")
         stack.callback(audit.close)
         api = Api(ALL_KINDS, audit, settings.ring)
+        stack.push_async_callback(api.close)
         watches = Watches(api.store, settings.bookmark_interval, settings.watch_buffer)
         for name in NAMESPACES:
             api.create(SYSTEM, "namespaces", "", {"metadata": {"name": name}})

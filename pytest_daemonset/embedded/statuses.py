@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
+LATE = (404, 409)
+"""The codes of a write that comes too late: what it was about is gone or has changed."""
+
 
 class Cause(Protocol):
     """What an invalid field gives a Status: `embedded.kinds.fielderrors.FieldError` is one."""
@@ -37,6 +40,8 @@ class StatusError(Exception):
         self.reason = reason
         self.message = message
         self.details = details
+        self.warnings: list[str] = []
+        """What clients are warned of all the same."""
 
     @property
     def status(self) -> Object:

@@ -39,6 +39,8 @@ def create(writes: Writes, call: Call, answer: Answer) -> None:
         why = f"the UID in the precondition ({uid}) does not match the UID in record ({actual})"
         raise statuses.conflict("", f"pods/{call.subresource}", call.name, why)
     if writes.admission.active:
+        body.setdefault("metadata", {}).setdefault("namespace", call.namespace)
+        writes.admission.mutate(call, answer, CREATE, body, None, lambda _: None)
         writes.admission.validate(call, answer, CREATE, body, None)
     act(writes, call, answer, body)
     answer.code = 201

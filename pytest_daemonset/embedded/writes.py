@@ -20,7 +20,7 @@ from pytest_daemonset.embedded import (
     statuses,
     subresources,
 )
-from pytest_daemonset.embedded.admission import CREATE, DELETE, UPDATE, Admission
+from pytest_daemonset.embedded.admission import CREATE, DELETE, UPDATE, Admission, Consultation
 from pytest_daemonset.embedded.calls import Answer, Call, Served
 from pytest_daemonset.embedded.custom import scale
 from pytest_daemonset.embedded.kinds.fielderrors import AdmissionError, DecodeError
@@ -30,9 +30,10 @@ from pytest_daemonset.embedded.tokens import Tokens
 from pytest_daemonset.embedded.uids import new_uid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping
     from datetime import datetime
 
+    from pytest_daemonset.embedded.admission.conversation import Question
     from pytest_daemonset.embedded.store import Change, Entry, Store
 
 Object = dict[str, Any]
@@ -144,6 +145,8 @@ class Writes:
         for owned in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"):
             metadata.pop(owned, None)
         self._name(call, metadata)
+        if self.admission.active:
+            self.admission.once(metadata, "uid", "name")
         kind.prepare_create(obj)
         name = metadata.get("name", "")
         if errors := kind.validate_create(obj):
@@ -167,7 +170,7 @@ class Writes:
         """What mutating policies and webhooks make of it; defaults are filled in after each, and names and the like stay."""
 
         def redo(changed: Object) -> None:
-            self._decode_patched(call, answer, changed)
+            call.kind.decode(changed)  # what it does not know it drops, and nobody is told
             call.kind.default(changed)
 
         self.admission.mutate(call, answer, CREATE if old is None else UPDATE, obj, old, redo)
@@ -235,8 +238,13 @@ class Writes:
             raise statuses.bad_request(f'Scale in version "v1" cannot be handled as a Scale: {error}') from None
         if errors:
             raise statuses.invalid("autoscaling", "Scale", call.name, errors)
+        if self.admission.active:
+            old = scale.seen(kind, entry.object)
+            self.admission.mutate(call, answer, UPDATE, wanted, old, lambda _: None)
+            self.admission.validate(call, answer, UPDATE, wanted, old)
         whole = replace(call, subresource="")
-        self._change(whole, answer, entry, scale.scaled(kind, entry.object, wanted), unconditional=True)
+        changed = scale.scaled(kind, entry.object, wanted)
+        self._change(whole, answer, entry, changed, unconditional=True, admitted=True)
         answer.body = orjson.dumps(scale.seen(kind, orjson.loads(answer.body)))
 
     def _update(self, call: Call, answer: Answer) -> None:
@@ -311,6 +319,7 @@ class Writes:
         obj: Object,
         unconditional: bool,
         managed: list[Object] | None = None,
+        admitted: bool = False,
     ) -> None:
         if entry is None:
             raise statuses.not_found(call.kind.group, call.kind.plural, call.name)
@@ -320,7 +329,7 @@ class Writes:
         obj["kind"], obj["apiVersion"] = kind.kind, kind.api_version
         kind.default(obj)
         _inherit(obj["metadata"], old["metadata"])
-        if self.admission.active:
+        if self.admission.active and not admitted:
             self._mutate(call, answer, obj, old)
         if call.subresource == "status":
             kind.prepare_update_status(obj, old)
@@ -340,7 +349,7 @@ class Writes:
                 errors = [*errors, invalid_field(field, obj.get(field), "field is immutable")]
         if errors:
             raise statuses.invalid(kind.group, kind.kind, call.name, errors)
-        if self.admission.active:
+        if self.admission.active and not admitted:
             self.admission.validate(call, answer, UPDATE, obj, old)
         obj["metadata"]["resourceVersion"] = str(entry.rv)
         if managed:
@@ -399,17 +408,32 @@ class Writes:
     def _delete(self, call: Call, answer: Answer) -> None:
         wanted, entry = options.delete_options(call, answer), self.find(call)
         if self.admission.active:
-            self.admission.validate(call, answer, DELETE, None, entry.object)
+            self._admit_deletion(call, answer, entry, wanted)
         deletion.delete(self, call, answer, entry, wanted)
+
+    def _admit_deletion(self, call: Call, answer: Answer, entry: Entry, wanted: Object) -> None:
+        old = entry.object
+        self.admission.mutate(call, answer, DELETE, None, old, lambda _: None, wanted)
+        self.admission.validate(call, answer, DELETE, None, old, wanted)
+
+    def _admit_deletions(self, call: Call, answer: Answer, entries: Iterable[Entry], wanted: Object) -> None:
+        """All that are to go, before the first of them does; what is to be asked of webhooks is asked at once."""
+        questions: list[Question] = []
+        for entry in entries:
+            one = replace(call, namespace=entry.key[0], name=entry.key[1])
+            try:
+                self._admit_deletion(one, answer, entry, wanted)
+            except Consultation as needed:
+                questions += needed.questions
+        if questions:
+            raise Consultation(questions)
 
     def _delete_collection(self, call: Call, answer: Answer) -> None:
         wanted = options.delete_options(call, answer)
         found = lists.listing(self.store, call.served, call.namespace, call.query)
         answer.body = lists.encode(call.served, found)
         if self.admission.active:
-            for entry in found.entries:
-                one = replace(call, verb="delete", namespace=entry.key[0], name=entry.key[1])
-                self.admission.validate(one, answer, DELETE, None, entry.object)
+            self._admit_deletions(call, answer, found.entries, wanted)
         for entry in found.entries:
             one = Call(call.caller, "delete", call.served, *entry.key)
             deletion.delete(self, one, Answer(changes=answer.changes), entry, dict(wanted))

@@ -121,6 +121,7 @@ async def serving(ring: int = 100, buffer: int = 1 << 20, bookmark_interval: flo
         watches.close()
         listening.close()
         await runner.shutdown(1)
+        await api.close()
 
 
 def names(events: list[Object]) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_daemonset.embedded.kinds import ALL_KINDS, AdmissionError, DecodeError, Kind
 from pytest_daemonset.embedded.kinds.fields import MESSAGES, Field, Message
+from pytest_daemonset.embedded.statuses import StatusError
 
 WORDS = (
     "",
@@ -92,7 +93,7 @@ def test_well_typed_objects_are_judged_and_their_defaults_hold(kind: Kind, data:
     try:
         kind.admit_create(obj)
         kind.prepare_create(obj)
-    except AdmissionError:
+    except (AdmissionError, StatusError):
         return
     assert all(each.reason and each.message for each in kind.validate_create(obj))
     changed = copy.deepcopy(once)

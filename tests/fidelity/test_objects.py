@@ -64,6 +64,8 @@ ANSWERED = answered()
 
 # Kinds of which no real server's answer is at hand.
 UNRECORDED = {
+    "ValidatingWebhookConfiguration",
+    "MutatingWebhookConfiguration",
     "ValidatingAdmissionPolicy",
     "ValidatingAdmissionPolicyBinding",
     "MutatingAdmissionPolicy",

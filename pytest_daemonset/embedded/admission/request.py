@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_daemonset.embedded import options
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pytest_daemonset.embedded.calls import Call, Served
+    from pytest_daemonset.embedded.kinds import Kind
 
 Object = dict[str, Any]
 
@@ -20,9 +21,11 @@ CREATE, UPDATE, DELETE = "CREATE", "UPDATE", "DELETE"
 _PARTS = {
     "binding": ("", "v1", "Binding"),
     "eviction": ("policy", "v1", "Eviction"),
+    "scale": ("autoscaling", "v1", "Scale"),
     "token": ("authentication.k8s.io", "v1", "TokenRequest"),
 }
 _OPTIONS = {CREATE: "CreateOptions", UPDATE: "UpdateOptions", DELETE: "DeleteOptions"}
+_SAID = ("fieldManager", "fieldValidation")
 
 
 @dataclass
@@ -32,6 +35,7 @@ class Request:
     Args:
         object: as it would be kept; None where it goes.
         old: as it is kept; None where it is new.
+        options: of a deletion.
     """
 
     call: Call
@@ -39,6 +43,7 @@ class Request:
     object: Object | None
     old: Object | None
     served: Mapping[str, Served]
+    options: Object | None = None
 
     @property
     def exempt(self) -> bool:
@@ -58,31 +63,82 @@ class Request:
         metadata = (self.object or self.old or {}).get("metadata", {})
         return self.call.name or metadata.get("name") or metadata.get("generateName", "")
 
-    def told(self) -> Object:
-        """The request as expressions and webhooks see it (admission.k8s.io/v1 AdmissionRequest), without the objects."""
-        call, kind = self.call, self.call.kind
-        group, version, name = _PARTS.get(call.subresource, (kind.group, kind.version, kind.kind))
-        of = {"group": group, "version": version, "kind": name}
-        at = {"group": kind.group, "version": kind.version, "resource": kind.plural}
-        user: Object = {"username": call.caller.user, "groups": [*call.caller.groups]}
-        if "system:authenticated" not in user["groups"]:
-            user["groups"].append("system:authenticated")
-        told: Object = {
-            "kind": of,
-            "resource": at,
-            "requestKind": of,
-            "requestResource": at,
-            "name": self.name if call.name or (self.object or {}).get("metadata", {}).get("name") else "",
-            "operation": self.operation,
-            "userInfo": user,
-            "dryRun": options.is_dry_run(call),
-            "options": {"apiVersion": "meta.k8s.io/v1", "kind": _OPTIONS[self.operation]},
-        }
+    def told(self, form: Served | None = None) -> Object:
+        """The request as expressions and webhooks see it (admission.k8s.io/v1 AdmissionRequest), without the objects.
+
+        Args:
+            form: the version in which they see it; None for that of the request.
+        """
+        call = self.call
+        seen = call.kind if form is None else form.kind
+        info = call.caller.info
+        if "system:authenticated" not in info["groups"]:
+            info["groups"].append("system:authenticated")
+        told: Object = {"kind": _kind_of(seen, call.subresource), "resource": _resource_of(seen)}
         if call.subresource:
-            told["subResource"] = told["requestSubResource"] = call.subresource
-        if call.namespace:
-            told["namespace"] = call.namespace
+            told["subResource"] = call.subresource
+        told["requestKind"] = _kind_of(call.kind, call.subresource)
+        told["requestResource"] = _resource_of(call.kind)
+        if call.subresource:
+            told["requestSubResource"] = call.subresource
+        if (call.name or (self.object or {}).get("metadata", {}).get("name")) and call.verb != "deletecollection":
+            told["name"] = self.name
+        if namespace := call.namespace or (self.name if (call.kind.group, call.kind.kind) == ("", "Namespace") else ""):
+            told["namespace"] = namespace
+        dry = options.is_dry_run(call) or bool((self.options or {}).get("dryRun"))
+        told |= {"operation": self.operation, "userInfo": info, "dryRun": dry, "options": self._told_options(dry=dry)}
         return told
+
+    def _told_options(self, *, dry: bool) -> Object:
+        said = {**(self.options or {})} if self.operation == DELETE else {}
+        said |= {"kind": _OPTIONS[self.operation], "apiVersion": "meta.k8s.io/v1"}
+        said.pop("dryRun", None)
+        if dry:
+            said["dryRun"] = ["All"]
+        if self.operation != DELETE:
+            said |= {name: value for name in _SAID if (value := self.call.query.get(name))}
+        return said
+
+    def shown(self, obj: Object | None, form: Served) -> Object | None:
+        """An object of this request in a certain version."""
+        if obj is None:
+            return None
+        of = _kind_of(form.kind, self.call.subresource)
+        at = f"{of['group']}/{of['version']}" if of["group"] else of["version"]
+        seen = _converted(obj, self.call.served, form)
+        return {
+            "kind": of["kind"],
+            "apiVersion": at,
+            **{k: v for k, v in seen.items() if k not in {"kind", "apiVersion"}},
+        }
+
+    def taken(self, obj: Object, form: Served) -> Object:
+        """An object of a certain version in that of the request."""
+        return obj if form is self.call.served else {**_converted(obj, form, self.call.served), **self._own()}
+
+    def _own(self) -> Object:
+        return {"kind": self.call.kind.kind, "apiVersion": self.call.kind.api_version}
+
+    def form(self, matching: Object, rules: Iterable[Object]) -> Served | None:
+        """The version in which a webhook means it: that of the request, or else another in which the same object is served.
+
+        Args:
+            matching: see `meant_by`.
+            rules: those that include it.
+        """
+        if not self._selected(matching):
+            return None
+        served, exact = self.call.served, {"matchPolicy": "Exact"}
+        if any(self._ruled(rule, exact) for rule in rules):
+            return served
+        if matching.get("matchPolicy", "Equivalent") != "Equivalent":
+            return None
+        others = [each for each in self.served.values() if each.source is served.source and each is not served]
+        for other in others:
+            seen = replace(self, call=replace(self.call, served=other))
+            if any(seen._ruled(rule, exact) for rule in rules):
+                return other
+        return None
 
     def meant_by(self, matching: Object, rules: Iterable[Object] | None) -> bool:
         """Whether rules and selectors mean it.
@@ -95,6 +151,9 @@ class Request:
             return False
         if any(self._ruled(rule, matching) for rule in matching.get("excludeResourceRules") or ()):
             return False
+        return self._selected(matching)
+
+    def _selected(self, matching: Object) -> bool:
         selector = matching.get("objectSelector") or {}
         if not is_empty(selector) and not any(
             matches(selector, each["metadata"].get("labels") or {})
@@ -136,6 +195,22 @@ class Request:
         """The other groups and versions in which the same object is served."""
         source = self.call.served.source
         return [(each.kind.group, each.kind.version) for each in self.served.values() if each.source is source]
+
+
+def _kind_of(kind: Kind, part: str) -> Object:
+    group, version, name = _PARTS.get(part, (kind.group, kind.version, kind.kind))
+    return {"group": group, "version": version, "kind": name}
+
+
+def _resource_of(kind: Kind) -> Object:
+    return {"group": kind.group, "version": kind.version, "resource": kind.plural}
+
+
+def _converted(obj: Object, source: Served, target: Served) -> Object:
+    if source is target:
+        return obj
+    kept = obj if source.mirror is None else source.mirror.stored(obj)
+    return kept if target.mirror is None else target.mirror.shown(kept)
 
 
 def _covers(resource: str, plural: str, part: str) -> bool:

@@ -82,7 +82,10 @@ class Definitions:
             text = "the initial names have been accepted"
             set_condition(definition, "Established", "True", "InitialNamesAccepted", text, now)
         if orjson.dumps(definition["status"]) != before:
-            self._api.update(_CALLER, RESOURCE, "", definition["metadata"]["name"], definition, "status")
+            name = definition["metadata"]["name"]
+            self._api.attempt(
+                lambda: self._api.update(_CALLER, RESOURCE, "", name, definition, "status"), (RESOURCE, name)
+            )
         return not taken
 
     def _taken(self, definition: Object) -> tuple[str, str] | None:
@@ -137,9 +140,11 @@ class Definitions:
         if served is not None and served.table.entries:
             self._changes.drop(name)
             self._changes.add(name, served.table)
-            self._api.write(Call(_CALLER, "deletecollection", served))
+            self._api.attempt(
+                lambda: self._api.write(Call(_CALLER, "deletecollection", served)), (name, "deletecollection")
+            )
             if served.table.entries:
                 return  # finalizers hold them
         left = [each for each in definition["metadata"]["finalizers"] if each != CLEANUP]
         patch = {"metadata": {"finalizers": left or None}}
-        self._api.patch(_CALLER, RESOURCE, "", name, patch)
+        self._api.attempt(lambda: self._api.patch(_CALLER, RESOURCE, "", name, patch), (RESOURCE, name))

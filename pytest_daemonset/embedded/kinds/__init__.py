@@ -1,6 +1,6 @@
 """The kinds of object that the server serves, and the rules of each."""
 
-from pytest_daemonset.embedded.kinds import admission, empty
+from pytest_daemonset.embedded.kinds import admission, empty, webhooks
 from pytest_daemonset.embedded.kinds.configmap import CONFIGMAP
 from pytest_daemonset.embedded.kinds.controllerrevision import CONTROLLER_REVISION
 from pytest_daemonset.embedded.kinds.customresourcedefinition import CUSTOM_RESOURCE_DEFINITION_KIND
@@ -38,6 +38,7 @@ ALL_KINDS = (
     POD_DISRUPTION_BUDGET,
     RESOURCE_QUOTA,
     *admission.KINDS,
+    *webhooks.KINDS,
     *empty.KINDS,
 )
 

@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 
 GROUP = "admissionregistration.k8s.io"
 OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
-VARIABLES = frozenset({"object", "oldObject", "request", "namespaceObject"})
-"""What expressions can speak of; `params` where there are some, and `variables` where those are declared."""
+OF_WEBHOOKS = frozenset({"object", "oldObject", "request"})
+"""What the conditions of webhooks can speak of."""
+VARIABLES = OF_WEBHOOKS | {"namespaceObject"}
+"""What the expressions of policies can speak of; `params` where there are some, and `variables` where those are declared."""
 
-_POLICIES = ("Fail", "Ignore")
-_MATCHING = ("Equivalent", "Exact")
-_REINVOCATION = ("IfNeeded", "Never")
+POLICIES = ("Fail", "Ignore")
+MATCHING = ("Equivalent", "Exact")
+REINVOCATION = ("IfNeeded", "Never")
 _SCOPES = ("*", "Cluster", "Namespaced")
 _ACTIONS = ("Audit", "Deny", "Warn")
 _REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized")
@@ -59,35 +61,44 @@ def check_expression(text: str, names: frozenset[str], path: str) -> list[FieldE
     return []
 
 
-def _one_of(value: str | None, known: tuple[str, ...], path: str) -> list[FieldError]:
+def one_of(value: str | None, known: tuple[str, ...], path: str) -> list[FieldError]:
+    """Tell of a value outside of a closed list; None is not judged."""
     return [] if value in known or value is None else [not_supported(path, value, known)]
 
 
-def _default_rules(rules: Iterable[Object]) -> None:
+def default_rules(rules: Iterable[Object]) -> None:
+    """A rule without a scope means both."""
     for rule in rules:
         rule["scope"] = rule.get("scope") or "*"
 
 
-def _validate_rule(rule: Object, path: str) -> list[FieldError]:
+_RULED = (("operations", "operations"), ("apiGroups", "API groups"), ("apiVersions", "API versions"), ("resources", ""))
+
+
+def validate_rule(rule: Object, path: str) -> list[FieldError]:
+    """Tell what is wrong with one rule of a policy or a webhook."""
     errors = []
-    for name, words in (("operations", OPERATIONS), ("apiGroups", ()), ("apiVersions", ()), ("resources", ())):
+    for name, words in _RULED:
         said = rule.get(name) or []
         if not said:
             errors.append(required(f"{path}.{name}"))
-        elif name != "resources" and "*" in said and len(said) > 1:
-            errors.append(invalid(f"{path}.{name}", said, "if '*' is present, must not specify other values"))
-        if words:
+        elif words and "*" in said and len(said) > 1:
+            errors.append(invalid(f"{path}.{name}", said, f"if '*' is present, must not specify other {words}"))
+        if name == "operations":
             errors += [
-                not_supported(f"{path}.{name}[{at}]", each, words) for at, each in enumerate(said) if each not in words
+                not_supported(f"{path}.{name}[{at}]", each, OPERATIONS)
+                for at, each in enumerate(said)
+                if each not in OPERATIONS
             ]
         errors += [required(f"{path}.{name}[{at}]") for at, each in enumerate(said) if not each and name != "apiGroups"]
     whole = rule.get("resources") or []
     if "*/*" in whole and len(whole) > 1:
         errors.append(invalid(f"{path}.resources", whole, "if '*/*' is present, must not specify other resources"))
-    return [*errors, *_one_of(rule.get("scope"), _SCOPES, f"{path}.scope")]
+    return [*errors, *one_of(rule.get("scope"), _SCOPES, f"{path}.scope")]
 
 
-def _validate_conditions(conditions: list[Object], names: frozenset[str], path: str) -> list[FieldError]:
+def validate_conditions(conditions: list[Object], names: frozenset[str], path: str) -> list[FieldError]:
+    """Tell what is wrong with matchConditions."""
     errors = []
     if len(conditions) > _MOST_CONDITIONS:
         text = f"Too many: {len(conditions)}: must have at most {_MOST_CONDITIONS} items"
@@ -95,15 +106,15 @@ def _validate_conditions(conditions: list[Object], names: frozenset[str], path: 
     seen = set()
     for index, each in enumerate(conditions):
         here = f"{path}[{index}]"
+        errors += check_expression(each["expression"], names, f"{here}.expression")
+        if not each["name"]:
+            errors.append(required(f"{here}.name"))
+            continue
         errors += [invalid(f"{here}.name", each["name"], text) for text in qualified_name(each["name"])]
         if each["name"] in seen:
             errors.append(duplicate(f"{here}.name", each["name"]))
         seen.add(each["name"])
-        errors += check_expression(each["expression"], names, f"{here}.expression")
     return errors
-
-
-# policies
 
 
 def _default_matching(matching: Object) -> None:
@@ -111,7 +122,7 @@ def _default_matching(matching: Object) -> None:
     for name in ("namespaceSelector", "objectSelector"):
         matching.setdefault(name, {})
     for name in ("resourceRules", "excludeResourceRules"):
-        _default_rules(matching.get(name) or ())
+        default_rules(matching.get(name) or ())
 
 
 def _default_policy(obj: Object) -> None:
@@ -126,12 +137,12 @@ def _default_binding(obj: Object) -> None:
 
 
 def _validate_matching(matching: Object, path: str, *, of_policy: bool) -> list[FieldError]:
-    errors = _one_of(matching.get("matchPolicy"), _MATCHING, f"{path}.matchPolicy")
+    errors = one_of(matching.get("matchPolicy"), MATCHING, f"{path}.matchPolicy")
     if of_policy and not matching.get("resourceRules"):
         errors.append(required(f"{path}.resourceRules"))
     for name in ("resourceRules", "excludeResourceRules"):
         for at, rule in enumerate(matching.get(name) or ()):
-            errors += _validate_rule(rule, f"{path}.{name}[{at}]")
+            errors += validate_rule(rule, f"{path}.{name}[{at}]")
     for name in ("namespaceSelector", "objectSelector"):
         if name in matching:
             errors += validate_selector(matching[name] or {}, f"{path}.{name}")
@@ -141,7 +152,7 @@ def _validate_matching(matching: Object, path: str, *, of_policy: bool) -> list[
 def _validate_policy(obj: Object) -> list[FieldError]:
     """What both kinds of policy have in common."""
     spec, errors = obj["spec"], []
-    errors += _one_of(spec["failurePolicy"], _POLICIES, "spec.failurePolicy")
+    errors += one_of(spec["failurePolicy"], POLICIES, "spec.failurePolicy")
     if kind := spec.get("paramKind"):
         errors += [required(f"spec.paramKind.{name}") for name in ("apiVersion", "kind") if not kind.get(name)]
     if not spec.get("matchConstraints"):
@@ -150,7 +161,7 @@ def _validate_policy(obj: Object) -> list[FieldError]:
         errors += _validate_matching(spec["matchConstraints"], "spec.matchConstraints", of_policy=True)
     names = names_in(spec)
     conditions = names - {"variables"}
-    errors += _validate_conditions(spec.get("matchConditions") or [], conditions, "spec.matchConditions")
+    errors += validate_conditions(spec.get("matchConditions") or [], conditions, "spec.matchConditions")
     for index, each in enumerate(spec.get("variables") or ()):
         path = f"spec.variables[{index}]"
         if not each["name"].isidentifier() or not each["name"].isascii():
@@ -173,7 +184,7 @@ def _validate_validating(obj: Object) -> list[FieldError]:
             errors += check_expression(text, names, f"{path}.messageExpression")
         if "\n" in each.get("message", ""):
             errors.append(invalid(f"{path}.message", each["message"], "message must not contain line breaks"))
-        errors += _one_of(each.get("reason"), _REASONS, f"{path}.reason")
+        errors += one_of(each.get("reason"), _REASONS, f"{path}.reason")
     for index, each in enumerate(notes):
         path = f"spec.auditAnnotations[{index}]"
         errors += [invalid(f"{path}.key", each["key"], text) for text in qualified_name(each["key"])]
@@ -204,7 +215,7 @@ def _validate_mutating(obj: Object) -> list[FieldError]:
         ]
     if not spec.get("reinvocationPolicy"):
         errors.append(required("spec.reinvocationPolicy"))
-    return [*errors, *_one_of(spec.get("reinvocationPolicy") or None, _REINVOCATION, "spec.reinvocationPolicy")]
+    return [*errors, *one_of(spec.get("reinvocationPolicy") or None, REINVOCATION, "spec.reinvocationPolicy")]
 
 
 def _validate_binding(obj: Object, *, validating: bool) -> list[FieldError]:
@@ -222,7 +233,7 @@ def _validate_binding(obj: Object, *, validating: bool) -> list[FieldError]:
         actions = spec.get("validationActions") or []
         if not actions:
             errors.append(required("spec.validationActions"))
-        errors += [e for at, a in enumerate(actions) for e in _one_of(a, _ACTIONS, f"spec.validationActions[{at}]")]
+        errors += [e for at, a in enumerate(actions) for e in one_of(a, _ACTIONS, f"spec.validationActions[{at}]")]
         if len(set(actions)) < len(actions):
             errors.append(duplicate("spec.validationActions", actions))
         if {"Deny", "Warn"} <= set(actions):

@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from pytest_daemonset.embedded.statuses import StatusError
+from pytest_daemonset.embedded.statuses import LATE, StatusError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_LATE = (404, 409)
 
 
 @contextlib.contextmanager
@@ -23,5 +21,5 @@ def too_late_is_fine() -> Iterator[None]:
     try:
         yield
     except StatusError as refused:
-        if refused.code not in _LATE:
+        if refused.code not in LATE:
             raise

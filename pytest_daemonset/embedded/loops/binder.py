@@ -6,11 +6,11 @@ A pod that its required affinity pins to a node waits for that node; any other g
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_daemonset.embedded.kinds.affinities import REQUIRED, admits
 from pytest_daemonset.embedded.kinds.taints import UNSCHEDULABLE, tolerated
-from pytest_daemonset.embedded.loops.attempts import too_late_is_fine
 from pytest_daemonset.embedded.loops.identities import SCHEDULER
 from pytest_daemonset.embedded.store import DELETED
 from pytest_daemonset.embedded.writes import timestamp
@@ -111,6 +111,9 @@ class Binder:
                 del self._waiting[name]
 
     def _try(self, key: Key, names: tuple[str, ...]) -> None:
+        self._api.attempt(partial(self._place, key, names), ("binder", *key))
+
+    def _place(self, key: Key, names: tuple[str, ...]) -> None:
         pod = self._api.get("pods", *key)
         if pod is None or pod["spec"].get("nodeName") or "deletionTimestamp" in pod["metadata"]:
             return
@@ -124,8 +127,7 @@ class Binder:
             "metadata": {"name": key[1], "namespace": key[0], "uid": pod["metadata"]["uid"]},
             "target": {"kind": "Node", "name": found},
         }
-        with too_late_is_fine():
-            self._api.create(SCHEDULER, "pods", key[0], binding, name=key[1], subresource="binding")
+        self._api.create(SCHEDULER, "pods", key[0], binding, name=key[1], subresource="binding")
 
     def _fits(self, spec: Object, name: str) -> bool:
         place = self._places.get(name)
@@ -142,9 +144,8 @@ class Binder:
             "message": "no node fits its node selector, affinity and tolerations",
             "lastTransitionTime": timestamp(self._api.now()),
         }
-        with too_late_is_fine():
-            patch = {"status": {"conditions": [condition]}}
-            self._api.patch(SCHEDULER, "pods", key[0], key[1], patch, _STRATEGIC, "status")
+        patch = {"status": {"conditions": [condition]}}
+        self._api.patch(SCHEDULER, "pods", key[0], key[1], patch, _STRATEGIC, "status")
 
 
 def fits(spec: Object, name: str, place: Place) -> bool:

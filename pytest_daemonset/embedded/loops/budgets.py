@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_daemonset.embedded import disruption, quotas
-from pytest_daemonset.embedded.loops.attempts import too_late_is_fine
 from pytest_daemonset.embedded.loops.identities import DISRUPTION, QUOTA
 
 if TYPE_CHECKING:
@@ -41,28 +41,28 @@ async def follow(api: Api, _settings: Settings) -> None:
 
 def count(api: Api, namespace: str) -> None:
     """Write the statuses of one namespace that no longer tell the truth."""
-    pods = api.served[_PODS]
-    if api.served[disruption.BUDGETS].table.holds(namespace):
-        for budget in api.list(disruption.BUDGETS, namespace):
-            status = disruption.status_of(budget, pods.table.within(namespace))
-            if status != budget["status"]:
-                with too_late_is_fine():
-                    api.update(
-                        DISRUPTION,
-                        disruption.BUDGETS,
-                        namespace,
-                        budget["metadata"]["name"],
-                        {**budget, "status": status},
-                        "status",
-                    )
-    if api.served[quotas.QUOTAS].table.holds(namespace):
-        amounts = quotas.used(pods, namespace)
-        for quota in api.list(quotas.QUOTAS, namespace):
-            hard = quota["spec"].get("hard") or {}
-            counted = {each: str(amounts[each]) for each in quotas.counts(quota)}
-            told = {"hard": {each: hard[each] for each in counted}, "used": counted} if counted else {}
-            if told != quota["status"]:
-                with too_late_is_fine():
-                    api.update(
-                        QUOTA, quotas.QUOTAS, namespace, quota["metadata"]["name"], {**quota, "status": told}, "status"
-                    )
+    for resource, write in ((disruption.BUDGETS, _count_budget), (quotas.QUOTAS, _count_quota)):
+        for entry in api.served[resource].table.within(namespace):
+            name = entry.key[1]
+            api.attempt(partial(write, api, namespace, name), (resource, namespace, name))
+
+
+def _count_budget(api: Api, namespace: str, name: str) -> None:
+    budget = api.get(disruption.BUDGETS, namespace, name)
+    if budget is None:
+        return
+    status = disruption.status_of(budget, api.served[_PODS].table.within(namespace))
+    if status != budget["status"]:
+        api.update(DISRUPTION, disruption.BUDGETS, namespace, name, {**budget, "status": status}, "status")
+
+
+def _count_quota(api: Api, namespace: str, name: str) -> None:
+    quota = api.get(quotas.QUOTAS, namespace, name)
+    if quota is None:
+        return
+    hard = quota["spec"].get("hard") or {}
+    amounts = quotas.used(api.served[_PODS], namespace)
+    counted = {each: str(amounts[each]) for each in quotas.counts(quota)}
+    told = {"hard": {each: hard[each] for each in counted}, "used": counted} if counted else {}
+    if told != quota["status"]:
+        api.update(QUOTA, quotas.QUOTAS, namespace, name, {**quota, "status": told}, "status")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_daemonset.embedded.kinds.metadata import FOREGROUND, ORPHAN
@@ -88,12 +89,13 @@ class Collector:
     def work(self) -> None:
         """Do all that has become necessary."""
         while self._todo:
-            item = self._graph.get(self._todo.popleft())
-            if item is not None:
-                with too_late_is_fine():
-                    self._attend(item)
+            uid = self._todo.popleft()
+            self._api.attempt(partial(self._attend, uid), ("garbage", uid))
 
-    def _attend(self, item: Known) -> None:
+    def _attend(self, uid: str) -> None:
+        item = self._graph.get(uid)
+        if item is None:
+            return
         if item.deleting:
             if ORPHAN in item.finalizers:
                 self._orphan(item)

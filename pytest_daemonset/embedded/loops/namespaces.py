@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 import orjson
 
 from pytest_daemonset.embedded.calls import Call
 from pytest_daemonset.embedded.kinds.namespace import FINALIZER
-from pytest_daemonset.embedded.loops.attempts import too_late_is_fine
 from pytest_daemonset.embedded.loops.holding import held
 from pytest_daemonset.embedded.loops.identities import NAMESPACES
 from pytest_daemonset.embedded.store import DELETED
@@ -83,18 +83,21 @@ class Emptier:
             self._emptied.add(namespace)
             for served in self._namespaced():
                 if served.table.holds(namespace):
-                    self._api.write(Call(NAMESPACES, "deletecollection", served, namespace, body=_OPTIONS))
+                    call = Call(NAMESPACES, "deletecollection", served, namespace, body=_OPTIONS)
+                    self._api.attempt(partial(self._api.write, call), ("namespaces", namespace, served.name))
             self._release(namespace)
 
     def _namespaced(self) -> list[Served]:
         return [each for each in self._api.kept if each.kind.namespaced]
 
     def _release(self, namespace: str) -> None:
+        self._api.attempt(partial(self._finalize, namespace), ("namespaces", namespace))
+
+    def _finalize(self, namespace: str) -> None:
         if any(served.table.holds(namespace) for served in self._namespaced()):
             return
         obj = self._api.get("namespaces", "", namespace)
         if obj is None or FINALIZER not in obj["spec"].get("finalizers", ()):
             return
         obj["spec"]["finalizers"] = [each for each in obj["spec"]["finalizers"] if each != FINALIZER]
-        with too_late_is_fine():
-            self._api.update(NAMESPACES, "namespaces", "", namespace, obj, "finalize")
+        self._api.update(NAMESPACES, "namespaces", "", namespace, obj, "finalize")

@@ -8,15 +8,15 @@ What it also does there has nothing to do here: deleted pods that never got a no
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
-from pytest_daemonset.embedded.loops.attempts import too_late_is_fine
 from pytest_daemonset.embedded.loops.holding import held
 from pytest_daemonset.embedded.loops.identities import POD_GC
 from pytest_daemonset.embedded.writes import timestamp
 
 if TYPE_CHECKING:
-    from pytest_daemonset.embedded.api import Api, Object
+    from pytest_daemonset.embedded.api import Api
     from pytest_daemonset.embedded.settings import Settings
 
 _STRATEGIC = "application/strategic-merge-patch+json"
@@ -55,10 +55,13 @@ class PodCollector:
                 for pod in self._api.list("pods", fields={"spec.nodeName": name}):
                     if held(self._api, pod["metadata"]["namespace"], "pod-gc"):
                         continue
-                    self._end(pod, "PodGC: node no longer exists")
+                    where = (pod["metadata"]["namespace"], pod["metadata"]["name"])
+                    self._api.attempt(partial(self._end, *where), ("pod-gc", *where))
 
-    def _end(self, pod: Object, why: str) -> None:
-        namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+    def _end(self, namespace: str, name: str) -> None:
+        pod = self._api.get("pods", namespace, name)
+        if pod is None:
+            return
         if pod["metadata"].get("deletionGracePeriodSeconds") == 0:
             # Only a finalizer still holds it; asking again would change nothing.
             return
@@ -67,11 +70,9 @@ class PodCollector:
                 "type": "DisruptionTarget",
                 "status": "True",
                 "reason": "DeletionByPodGC",
-                "message": why,
+                "message": "PodGC: node no longer exists",
                 "lastTransitionTime": timestamp(self._api.now()),
             }
             patch = {"status": {"phase": "Failed", "conditions": [condition]}}
-            with too_late_is_fine():
-                self._api.patch(POD_GC, "pods", namespace, name, patch, _STRATEGIC, "status")
-        with too_late_is_fine():
-            self._api.delete(POD_GC, "pods", namespace, name, {"gracePeriodSeconds": 0})
+            self._api.patch(POD_GC, "pods", namespace, name, patch, _STRATEGIC, "status")
+        self._api.delete(POD_GC, "pods", namespace, name, {"gracePeriodSeconds": 0})

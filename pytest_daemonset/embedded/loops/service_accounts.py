@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from pytest_daemonset.embedded.loops.attempts import too_late_is_fine
 from pytest_daemonset.embedded.loops.identities import SERVICE_ACCOUNTS
 from pytest_daemonset.embedded.store import DELETED
 
@@ -28,9 +28,12 @@ async def provide(api: Api, _settings: Settings) -> None:
 
 
 def _ensure(api: Api, namespace: str) -> None:
+    api.attempt(partial(_create, api, namespace), ("service-accounts", namespace))
+
+
+def _create(api: Api, namespace: str) -> None:
     found = api.served["namespaces"].table.entries.get(("", namespace))
     if found is None or found.deleting or api.get("serviceaccounts", namespace, NAME) is not None:
         return
-    with too_late_is_fine():
-        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": NAME, "namespace": namespace}}
-        api.create(SERVICE_ACCOUNTS, "serviceaccounts", namespace, account)
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": NAME, "namespace": namespace}}
+    api.create(SERVICE_ACCOUNTS, "serviceaccounts", namespace, account)

@@ -33,7 +33,7 @@ _HOMES = MappingProxyType(
         "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1": "CustomResourceDefinitionSpec CustomResourceDefinitionStatus "
         "CustomResourceDefinitionNames CustomResourceDefinitionVersion CustomResourceDefinitionCondition CustomResourceValidation "
         "CustomResourceSubresources CustomResourceSubresourceScale CustomResourceColumnDefinition CustomResourceConversion SelectableField",
-        "io.k8s.api.admissionregistration.v1": "RuleWithOperations "
+        "io.k8s.api.admissionregistration.v1": "ValidatingWebhook MutatingWebhook WebhookClientConfig ServiceReference RuleWithOperations "
         "MatchCondition ValidatingAdmissionPolicySpec ValidatingAdmissionPolicyStatus TypeChecking ExpressionWarning ParamKind "
         "MatchResources NamedRuleWithOperations Validation AuditAnnotation Variable ValidatingAdmissionPolicyBindingSpec ParamRef "
         "MutatingAdmissionPolicySpec Mutation ApplyConfiguration JSONPatch MutatingAdmissionPolicyBindingSpec",

@@ -12,6 +12,7 @@ from pytest_daemonset.embedded.printers.others import (
     POD_DISRUPTION_BUDGET,
     SECRET,
     SERVICE_ACCOUNT,
+    WEBHOOKS,
 )
 from pytest_daemonset.embedded.printers.pods import POD
 from pytest_daemonset.embedded.printers.printer import NAMED, Column, Printer, table
@@ -30,6 +31,7 @@ __all__ = [
     "POD_DISRUPTION_BUDGET",
     "SECRET",
     "SERVICE_ACCOUNT",
+    "WEBHOOKS",
     "Column",
     "Printer",
     "table",

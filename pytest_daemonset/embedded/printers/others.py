@@ -147,6 +147,10 @@ CUSTOM_RESOURCE_DEFINITION = Printer(
     (NAME, Column("Created At", "date")),
     lambda obj, _: [obj["metadata"]["name"], obj["metadata"].get("creationTimestamp")],
 )
+WEBHOOKS = Printer(
+    (NAME, *_integers("Webhooks"), AGE),
+    lambda obj, now: [obj["metadata"]["name"], len(obj.get("webhooks") or ()), age(obj, now)],
+)
 CONFIG_MAP = Printer((NAME, *names("Data"), AGE), _config_map)
 SECRET = Printer((NAME, *names("Type", "Data"), AGE), _secret)
 SERVICE_ACCOUNT = Printer((NAME, *names("Secrets"), AGE), _service_account)

@@ -1,6 +1,62 @@
-"""The fields of admission policies, Kubernetes v1.36; see `fields` for the notation."""
+"""The fields of admission webhooks and policies, Kubernetes v1.36; see `fields` for the notation."""
 
-TABLE = """\
+_MATCHING = """\
+  5 namespaceSelector LabelSelector ?
+  {selector} objectSelector LabelSelector ?
+  6 sideEffects string !
+  7 timeoutSeconds int32 ?
+  8 admissionReviewVersions []string !
+"""
+
+TABLE = f"""\
+ValidatingWebhookConfiguration
+  0 kind string
+  0 apiVersion string
+  1 metadata ObjectMeta !
+  2 webhooks []ValidatingWebhook merge=name
+ValidatingWebhook
+  1 name string !
+  2 clientConfig WebhookClientConfig !
+  3 rules []RuleWithOperations
+  4 failurePolicy string ?
+  9 matchPolicy string ?
+{_MATCHING.format(selector=10)}\
+  11 matchConditions []MatchCondition merge=name
+MutatingWebhookConfiguration
+  0 kind string
+  0 apiVersion string
+  1 metadata ObjectMeta !
+  2 webhooks []MutatingWebhook merge=name
+MutatingWebhook
+  1 name string !
+  2 clientConfig WebhookClientConfig !
+  3 rules []RuleWithOperations
+  4 failurePolicy string ?
+  9 matchPolicy string ?
+{_MATCHING.format(selector=11)}\
+  10 reinvocationPolicy string ?
+  12 matchConditions []MatchCondition merge=name
+WebhookClientConfig
+  1 service ServiceReference ?
+  2 caBundle bytes
+  3 url string ?
+ServiceReference
+  1 namespace string !
+  2 name string !
+  3 path string ?
+  4 port int32 ?
+AdmissionReview
+  0 kind string
+  0 apiVersion string
+  2 response AdmissionResponse ?
+AdmissionResponse
+  1 uid string !
+  2 allowed bool !
+  3 status Status ?
+  4 patch bytes
+  5 patchType string ?
+  6 auditAnnotations {{}}string
+  7 warnings []string
 RuleWithOperations
   1 operations []string
   2 < Rule
