@@ -16,6 +16,7 @@ import orjson
 from pytest_daemonset.kubelets.api import Api, load_kubeconfig
 from pytest_daemonset.kubelets.commands import answer
 from pytest_daemonset.kubelets.fleet import Fleet
+from pytest_daemonset.kubelets.heartbeats import DURATION
 
 _LINE_LIMIT = 64 * 2**20
 
@@ -46,12 +47,12 @@ def _say(message: object) -> None:
     sys.stdout.buffer.flush()
 
 
-async def _run(kubeconfig: Path, *, emulate: bool) -> None:
+async def _run(kubeconfig: Path, *, emulate: bool, lease: float) -> None:
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=_LINE_LIMIT)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     api = Api(*load_kubeconfig(kubeconfig))
-    fleet = Fleet(api, emulate=emulate)
+    fleet = Fleet(api, emulate=emulate, lease=lease)
     try:
         await fleet.read()  # the server is there and lets us in, or this ends with what it said
         tasks = [loop.create_task(fleet.watch()), loop.create_task(_commands(reader, fleet))]
@@ -78,6 +79,9 @@ def main() -> None:
         action="store_true",
         help="a real node lifecycle loop runs: give every node a lease, and leave taints and lost nodes to that loop",
     )
+    parser.add_argument(
+        "--lease-duration", type=float, default=DURATION, metavar="S", help="a lease is renewed after a quarter of it"
+    )
     options = parser.parse_args()
     logging.basicConfig(
         level=logging.INFO,
@@ -86,7 +90,7 @@ def main() -> None:
         datefmt="%Y-%m-%dT%H:%M:%S",
     )
     logging.Formatter.converter = time.gmtime
-    asyncio.run(_run(options.kubeconfig, emulate=not options.real_lifecycle))
+    asyncio.run(_run(options.kubeconfig, emulate=not options.real_lifecycle, lease=options.lease_duration))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import aiohttp
 from pytest_daemonset.kubelets import machines
 from pytest_daemonset.kubelets import pods as views
 from pytest_daemonset.kubelets.api import KUBELET, LIFECYCLE, MERGE, STRATEGIC, Api, ApiError
-from pytest_daemonset.kubelets.heartbeats import Heartbeats
+from pytest_daemonset.kubelets.heartbeats import DURATION, Heartbeats
 from pytest_daemonset.kubelets.kubelet import Kubelet, pod_path
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Fleet:
             ready or do not report). False where a real one runs: then every node has a lease, and that loop notices.
     """
 
-    def __init__(self, api: Api, *, emulate: bool = True) -> None:
+    def __init__(self, api: Api, *, emulate: bool = True, lease: float = DURATION) -> None:
         self.api = api
         self.rules: list[Rule] = []
         self.machines: dict[str, Machine] = {}
@@ -57,7 +57,7 @@ class Fleet:
         self._left: set[str] = set()
         self._where: dict[str, str] = {}  # uid of a pod -> its node
         self._refreshes: list[set[str]] = []
-        self._heartbeats = Heartbeats(api)
+        self._heartbeats = Heartbeats(api, lease)
         self._node_numbers = iter(range(1, 2**20))
         self._pod_numbers = iter(range(1, 2**24))
 

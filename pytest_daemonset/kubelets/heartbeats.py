@@ -15,17 +15,18 @@ if TYPE_CHECKING:
     from pytest_daemonset.kubelets.api import Api
 
 _PATH = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
-DURATION = 40
-"""Seconds that a lease is good for; it is renewed after a quarter, as kubelets do."""
+DURATION = 40.0
+"""Seconds that a lease is good for unless told otherwise; it is renewed after a quarter, as kubelets do."""
 
 _log = logging.getLogger(__name__)
 
 
 class Heartbeats:
-    """The leases of those nodes that have one."""
+    """The leases of those nodes that have one, good for so many seconds."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, duration: float = DURATION) -> None:
         self._api = api
+        self._duration = duration
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def start(self, node: str) -> None:
@@ -42,7 +43,7 @@ class Heartbeats:
 
     async def _beat(self, node: str) -> None:
         while True:
-            await asyncio.sleep(DURATION / 4)
+            await asyncio.sleep(self._duration / 4)
             try:
                 await self._renew(node)
             except (
@@ -59,6 +60,6 @@ class Heartbeats:
         except ApiError as error:
             if error.status != 404:
                 raise
-            spec = {"holderIdentity": node, "leaseDurationSeconds": DURATION, "renewTime": time}
+            spec = {"holderIdentity": node, "leaseDurationSeconds": max(1, round(self._duration)), "renewTime": time}
             lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": node}, "spec": spec}
             await self._api.request("POST", _PATH, lease)

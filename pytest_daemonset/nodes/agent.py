@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from pytest_daemonset.engine.tiny_image import NAME as TINY
 from pytest_daemonset.errors import UsageError
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def config(spec: NodeSpec, server: str, kubelet: Mapping[str, str], more: Mappin
     wanted: dict[str, Any] = {
         "server": server,
         "node-name": spec.name,
+        "pause-image": TINY,  # every pod's sandbox is made of it: k3s's own would have to be pulled
         "node-label": [f"{key}={value}" for key, value in spec.labels.items() if settable(key)],
         "node-taint": [
             f"{taint.key}={taint.value}:{taint.effect}" if taint.value else f"{taint.key}:{taint.effect}"

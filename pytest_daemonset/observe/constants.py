@@ -14,7 +14,8 @@ class Constants:
         per_node: what each node adds.
         pod_gc_period: how often pod garbage collection looks (kube-controller-manager: 20 s).
         pod_gc_quarantine: how long it waits after a node has gone (kube-controller-manager: 40 s).
-        bookmark: how long an idle watch takes to say that it is idle; where that is long, fences are used instead.
+        bookmark: how long it is worth waiting for an idle watch to say that it is idle, before a fence is asked for. A real
+            server says so once a minute: that is never worth waiting for.
         fence: how long a watch may take to catch up with a list before we say that we cannot see.
         barrier: how long a controller may take to show that it ran.
     """

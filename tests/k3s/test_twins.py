@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.docker
 
 REAL = "DAEMONSET_TEST_K3S_IMAGE"
+TESTS = 20
 
 AGENT = """\
 apiVersion: apps/v1
@@ -32,8 +33,11 @@ spec:
 IMPORTS = """
 import pytest
 from pytest_daemonset import (
-    at_most_one_pod_per_node, garbage_collected, no_pod_for_an_ineligible_node, one_pod_per_node, owned, pod_on, ready,
+    ApiError, at_most_one_pod_per_node, at_most_unavailable, garbage_collected, never_replaced_early,
+    no_pod_for_an_ineligible_node, one_pod_per_node, owned, pod_on, ready, rolled_out,
 )
+
+SECOND = {"spec": {"template": {"metadata": {"annotations": {"revision": "second"}}}}}
 """
 TWINS = {
     "how it reads": """
@@ -113,6 +117,106 @@ def test_the_next_test_finds_the_nodes_as_they_were(nodes):
     for node in nodes:
         assert not node.get().wait()["spec"].get("taints")
 """,
+    "labels choose the nodes": """
+def test_labels(daemonsets, nodes):
+    agent = daemonsets.apply("agent.yaml").wait()
+    agent.eventually(one_pod_per_node).wait()
+    with agent.always(at_most_one_pod_per_node):
+        agent.update({"spec": {"template": {"spec": {"nodeSelector": {"zone": "b"}}}}}).wait()
+        agent.eventually(~pod_on(nodes[0]) & ~pod_on(nodes[1])).wait()
+        nodes[1].label(zone="b").wait()
+        agent.eventually(pod_on(nodes[1]) & rolled_out).wait()
+        nodes[1].label(zone=None).wait()
+        agent.eventually(~pod_on(nodes[1])).wait()
+""",
+    "a selector stays": """
+def test_selector(daemonsets, nodes):
+    agent = daemonsets.apply("agent.yaml").wait()
+    labels = {"app": "other"}
+    with pytest.raises(ApiError) as refused:
+        agent.update({"spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}}}}).wait()
+    assert refused.value.status == 422
+    agent.eventually(one_pod_per_node).wait()
+""",
+    "nothing happens on a node that is taken": """
+def test_barrier(daemonsets, nodes):
+    agent = daemonsets.apply("agent.yaml").wait()
+    agent.eventually(one_pod_per_node).wait()
+    taken = nodes.join(taints=["dedicated=database:NoSchedule"]).wait()
+    with agent.never(pod_on(taken)), agent.always(no_pod_for_an_ineligible_node, at_most_one_pod_per_node):
+        agent.barrier().wait()
+""",
+    "a rolling update": """
+def test_update(daemonsets, nodes):
+    agent = daemonsets.apply("agent.yaml").wait()
+    agent.eventually(ready).wait()
+    with agent.always(at_most_one_pod_per_node, at_most_unavailable(1)):
+        agent.update(SECOND).wait()
+        agent.eventually(rolled_out).wait()
+""",
+    "an update reaches a node that was down": """
+def test_update_of_a_node_that_was_down(daemonsets, nodes):
+    agent = daemonsets.apply("agent.yaml").wait()
+    agent.eventually(ready).wait()
+    nodes[0].crash().wait()
+    with agent.always(at_most_one_pod_per_node):
+        agent.update(SECOND).wait()
+        agent.eventually(rolled_out).wait()  # on the other node: one that is down is not eligible
+        nodes[0].restart().wait()
+        agent.eventually(rolled_out).wait()
+""",
+    "what is deleted comes back, once": """
+def test_deleted_pod(cluster, daemonsets, nodes):
+    agent = daemonsets.apply("agent.yaml").wait()
+    agent.eventually(ready).wait()
+    (pod,) = (one for one in agent.pods().wait() if one["spec"]["nodeName"] == nodes[0].name)
+    with agent.always(at_most_one_pod_per_node, never_replaced_early):
+        cluster.request("DELETE", f"/api/v1/namespaces/{agent.namespace}/pods/{pod['metadata']['name']}").wait()
+        agent.eventually(ready & one_pod_per_node).wait()
+    assert pod["metadata"]["uid"] not in [one["metadata"]["uid"] for one in agent.pods().wait()]
+""",
+    "orphans are adopted": """
+def test_orphans(daemonsets, nodes):
+    agent = daemonsets.apply("agent.yaml").wait()
+    agent.eventually(ready).wait()
+    before = {pod["metadata"]["uid"] for pod in agent.pods().wait()}
+    agent.delete(propagation="Orphan").wait()
+    agent.eventually(garbage_collected).wait()
+    again = daemonsets.apply("agent.yaml").wait()
+    with again.always(at_most_one_pod_per_node):
+        again.eventually(ready & one_pod_per_node).wait()
+    assert {pod["metadata"]["uid"] for pod in again.pods().wait()} == before
+""",
+    "a node leaves that was down, and its pod is collected": """
+def test_leaving_while_down(daemonsets, nodes):
+    agent = daemonsets.apply("agent.yaml").wait()
+    late = nodes.join().wait()
+    agent.eventually(ready).wait()
+    with agent.always(at_most_one_pod_per_node):
+        late.crash().wait()
+        late.leave().wait()
+        agent.eventually(~pod_on(late)).wait()
+        agent.eventually(ready & one_pod_per_node).wait()
+""",
+    "a deletion waits for a node that is down": """
+def test_deletion_while_down(daemonsets, nodes):
+    agent = daemonsets.apply("agent.yaml").wait()
+    agent.eventually(ready).wait()
+    nodes[1].crash().wait()
+    agent.delete().wait()
+    nodes[1].restart().wait()
+    agent.eventually(garbage_collected).wait()
+""",
+    "two are cut off": """
+def test_two_partitions(daemonsets, nodes):
+    agent = daemonsets.apply("agent.yaml").wait()
+    agent.eventually(ready).wait()
+    with agent.always(at_most_one_pod_per_node):
+        nodes.partition(nodes[0:2]).wait()
+        agent.update(SECOND).wait()
+        nodes.heal(nodes[0:2]).wait()
+        agent.eventually(rolled_out & one_pod_per_node).wait()
+""",
     "three nodes at once": """
 def test_many(daemonsets, nodes):
     agent = daemonsets.apply("agent.yaml").wait()
@@ -144,7 +248,7 @@ def test_every_twin_passes_on_a_real_k3s(pytester: pytest.Pytester) -> None:
         f"--daemonset-k3s-image={os.environ[REAL]}",
         "--daemonset-k3s-fast-not-ready=yes",
     ]
-    assert run(pytester, [*words, "--daemonset-k3s-tiny-images=agent:1"], timeout=1500) == 10
+    assert run(pytester, [*words, "--daemonset-k3s-tiny-images=agent:1"], timeout=2400) == TESTS
 
 
 def test_every_twin_passes_on_both(pytester: pytest.Pytester, image: str) -> None:
@@ -157,4 +261,4 @@ def test_every_twin_passes_on_both(pytester: pytest.Pytester, image: str) -> Non
         "--daemonset-k3s-tiny-images=agent:1",
         f"--daemonset-k3s-env={settings}",
     ]
-    assert run(pytester) == run(pytester, containers) == 10
+    assert run(pytester) == run(pytester, containers, timeout=600) == TESTS

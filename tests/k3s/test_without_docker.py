@@ -74,6 +74,14 @@ def test_the_server_is_lean_and_its_daemonset_loop_is_on_only_where_it_is_judged
     assert "controllers=*,tokencleaner,-daemonset" in off["kube-controller-manager-arg"]
 
 
+def test_under_the_fast_setting_a_node_that_lives_is_not_taken_for_lost() -> None:
+    fast = K3sConfig(fast_not_ready=True)
+    rows = dict(row.partition("=")[::2] for row in server.config(fast, "", builtin=True)["kube-controller-manager-arg"])
+    lease = json.loads(server.kubelet_config(fast))["nodeLeaseDurationSeconds"]
+    assert 3 * lease / 4 < float(rows["node-monitor-grace-period"].removesuffix("s"))  # renewed after a quarter
+    assert "nodeLeaseDurationSeconds" not in json.loads(server.kubelet_config(K3sConfig()))
+
+
 def test_settings_of_the_user_are_added_to_lists_and_win_elsewhere() -> None:
     more = {"disable": ["runtimes"], "flannel-backend": "vxlan"}
     merged = server.config(K3sConfig(server=more), "127.0.0.1", builtin=True)
@@ -101,6 +109,12 @@ def test_an_agent_gets_by_flag_what_a_kubelet_may_say_of_itself() -> None:
     assert found["node-label"] == ["zone=b", "node.kubernetes.io/x=y"]
     assert found["node-taint"] == ["k:NoSchedule"]
     assert found["kubelet-arg"] == ["v=2", "x=y"]
+
+
+def test_sandboxes_are_made_of_the_image_that_every_node_has_so_that_none_is_pulled() -> None:
+    assert agent.config(NodeSpec("a"), "https://server:6443", {}, {})["pause-image"] == tiny_image.NAME
+    assert agent.config(NodeSpec("a"), "https://server:6443", {}, {"pause-image": "own"})["pause-image"] == "own"
+    assert server.config(K3sConfig(server_node=True), "127.0.0.1", builtin=True)["pause-image"] == tiny_image.NAME
 
 
 def test_settings_of_one_node_are_added_to_those_of_all_and_win_elsewhere() -> None:

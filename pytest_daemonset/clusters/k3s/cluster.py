@@ -55,7 +55,7 @@ class K3sCluster:
         self.folder = folder
         self.kubeconfig = folder / "admin.kubeconfig"
         self.timings: dict[str, float] = {}
-        self.constants = Constants(base=60.0, per_node=2.0, bookmark=60.0, barrier=60.0)
+        self.constants = Constants(base=60.0, per_node=2.0, barrier=60.0)
         self.capabilities: frozenset[str] = frozenset()
         self.client: Client
         self.nodes: NodePool
@@ -103,7 +103,9 @@ class K3sCluster:
         await engine.ensure_image(settings.full_image)
         images = await self._images()
         await engine.make_network(self._network)
-        files = {REGISTRIES: settings.registries.read_bytes()} if settings.registries else {}
+        files = {server.KUBELET_CONFIG: server.kubelet_config(settings)}
+        if settings.registries:
+            files[REGISTRIES] = settings.registries.read_bytes()
         agents = AgentSettings(
             image=settings.full_image,
             network=self._network,
@@ -112,7 +114,7 @@ class K3sCluster:
             prefix=engine.group,
             privileged=settings.privileged,
             network_plugin=settings.network_plugin,
-            kubelet=server.kubelet(settings),
+            kubelet=server.KUBELET,
             config=settings.agent,
             env=settings.env,
             files=files,
@@ -189,7 +191,11 @@ class K3sCluster:
     async def _virtual(self) -> VirtualNodes:
         words = [sys.executable, "-m", "pytest_daemonset.kubelets", "--kubeconfig", str(self.kubeconfig)]
         self._kubelets = Process(
-            [*words, "--real-lifecycle"],
+            [
+                *words,
+                "--real-lifecycle",
+                *(("--lease-duration", str(server.LEASE)) if self._k3s.fast_not_ready else ()),
+            ],
             keeper=self._keeper,
             name="the virtual kubelets",
             log=self.folder / "kubelets.log",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import aiohttp
 
 from pytest_daemonset.engine.engine import Container
+from pytest_daemonset.engine.tiny_image import NAME as TINY
 from pytest_daemonset.errors import ClusterError, UsageError
 from pytest_daemonset.kube.client import Client
 from pytest_daemonset.kube.config import Kubeconfig
@@ -25,14 +26,23 @@ if TYPE_CHECKING:
 
 PORT: Final = 6443
 KUBECONFIG: Final = "/etc/rancher/k3s/k3s.yaml"
+KUBELET_CONFIG: Final = "/etc/rancher/k3s/kubelet.yaml"
 NAME: Final = "server"
-ROOM: Final = {
+KUBELET: Final = {
     # Full disks of build machines would evict the pods under test.
     "eviction-hard": "imagefs.available<1%,nodefs.available<1%",
     "eviction-minimum-reclaim": "imagefs.available=1%,nodefs.available=1%",
+    # … and its images, which no registry would bring back.
+    "image-gc-high-threshold": "100",
+    "config": KUBELET_CONFIG,
 }
+"""The arguments of every kubelet."""
+
 _PAUSE: Final = 0.15  # seconds between two looks at a server that starts; it has no way to tell us
 _GRACE: Final = ("node-monitor-grace-period=8s", "node-monitor-period=1s")
+LEASE: Final = 8
+"""Seconds that a node's lease is good for under that grace: it is renewed after a quarter. After the usual 40, every node
+would be taken for lost every ten seconds, and come back two seconds later."""
 
 
 def config(settings: K3sConfig, host: str, *, builtin: bool) -> dict[str, Any]:
@@ -60,7 +70,8 @@ def config(settings: K3sConfig, host: str, *, builtin: bool) -> dict[str, Any]:
     }
     if settings.server_node and not settings.virtual:
         wanted["node-name"] = NAME
-        wanted["kubelet-arg"] = [f"{key}={value}" for key, value in kubelet(settings).items()]
+        wanted["pause-image"] = TINY
+        wanted["kubelet-arg"] = [f"{key}={value}" for key, value in KUBELET.items()]
     else:
         wanted["disable-agent"] = True
     for key, value in settings.server.items():
@@ -68,9 +79,21 @@ def config(settings: K3sConfig, host: str, *, builtin: bool) -> dict[str, Any]:
     return wanted
 
 
-def kubelet(settings: K3sConfig) -> dict[str, str]:
-    """The arguments of every kubelet."""
-    return {**ROOM, **({"node-status-update-frequency": "2s"} if settings.fast_not_ready else {})}
+def kubelet_config(settings: K3sConfig) -> bytes:
+    """The configuration file of every kubelet: what no flag can say, and what flags would only half change.
+
+    A kubelet looks every ten seconds whether it has become Ready. Told by flag to look more often, it would go on to report
+    as seldom as before; so would its lease, whose duration has no flag.
+    """
+    content: dict[str, Any] = {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "nodeStatusUpdateFrequency": "2s",
+        "nodeStatusReportFrequency": "5m",
+    }
+    if settings.fast_not_ready:
+        content["nodeLeaseDurationSeconds"] = LEASE
+    return json.dumps(content, indent=1).encode()
 
 
 def container(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from k3s_standin import VERSION
-from k3s_standin.images import ImageKubelet, loaded, take_folder
+from k3s_standin.images import SANDBOX, ImageKubelet, canonical, loaded, take_folder
 from k3s_standin.settings import Settings, SettingsError, say, seconds
 from pytest_daemonset.kubelets import api as kubelet_api
 from pytest_daemonset.kubelets import fleet as fleet_module
@@ -60,9 +60,9 @@ async def join(settings: Settings, server: str = "", token: str = "") -> None:
         except RefusedError as refused:
             say("error" if refused.pause == _RETRY else "warning", str(refused))
             await asyncio.sleep(refused.pause)
-    frequency = seconds(settings.arguments("kubelet-arg").get("node-status-update-frequency", ""), 10.0)
+    kubelet = settings.kubelet()
+    frequency = seconds(str(kubelet.get("nodeStatusUpdateFrequency", "")), 10.0)
     machines.VERSION = VERSION  # type: ignore[misc]
-    heartbeats.DURATION = max(4, int(4 * frequency))  # type: ignore[misc]
     kubelet_api._PATIENCE = aiohttp.ClientTimeout(total=5, sock_connect=2)
     fleet_module.Kubelet = ImageKubelet  # type: ignore[misc]
     tls = ssl.create_default_context(cadata=ca)
@@ -70,7 +70,11 @@ async def join(settings: Settings, server: str = "", token: str = "") -> None:
     with contextlib.suppress(asyncio.CancelledError):
         try:
             await _serve(
-                Fleet(api, emulate=False), settings, name, frequency, network=config["FlannelBackend"] != "none"
+                Fleet(api, emulate=False, lease=float(kubelet.get("nodeLeaseDurationSeconds", heartbeats.DURATION))),
+                settings,
+                name,
+                frequency,
+                network=config["FlannelBackend"] != "none",
             )
         finally:
             await api.close()
@@ -139,6 +143,7 @@ async def _serve(fleet: Fleet, settings: Settings, name: str, frequency: float, 
         "ready": False,
     }
     take_folder()
+    loaded.sandbox = canonical(settings.text("pause-image", SANDBOX))
     loaded.rescan()
     await fleet.read()
     try:

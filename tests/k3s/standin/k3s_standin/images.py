@@ -14,6 +14,7 @@ from pytest_daemonset.kubelets.kubelet import Kubelet
 
 FOLDER = Path("/var/lib/rancher/k3s/agent/images")
 IMPORTED = Path("/var/lib/rancher/k3s/agent/imported")
+SANDBOX = "rancher/mirrored-pause:3.6"  # k3s's own choice
 
 Object = dict[str, Any]
 
@@ -55,6 +56,7 @@ def take_folder() -> None:
 class _Loaded:
     def __init__(self) -> None:
         self.names: set[str] = set()
+        self.sandbox = canonical(SANDBOX)
 
     def rescan(self) -> None:
         """Look again at what was imported."""
@@ -65,7 +67,7 @@ loaded = _Loaded()
 
 
 class ImageKubelet(Kubelet):
-    """A virtual kubelet that starts a pod only if its node has the images."""
+    """A virtual kubelet that starts a pod only if its node has the images, that of the sandbox too."""
 
     __slots__ = ()
 
@@ -75,7 +77,11 @@ class ImageKubelet(Kubelet):
         if not isinstance(step, dict) or pod is None or views.phase(pod) != "Pending":
             return step
         missing = [one for one in pod["spec"]["containers"] if canonical(one["image"]) not in loaded.names]
-        if not missing or (step.get("status") or {}).get("phase") != "Running":
+        if (step.get("status") or {}).get("phase") != "Running":
+            return step
+        if loaded.sandbox not in loaded.names:
+            return None  # without a sandbox no container is so much as waited for
+        if not missing:
             return step
         said = (pod.get("status") or {}).get("containerStatuses")
         if said and all((row.get("state") or {}).get("waiting", {}).get("reason") for row in said):

@@ -221,6 +221,7 @@ async def serve(settings: Settings) -> None:
             pod_gc_period=float(os.environ.get("K3S_STANDIN_POD_GC_PERIOD", "20")),
             pod_gc_quarantine=float(os.environ.get("K3S_STANDIN_POD_GC_QUARANTINE", "40")),
             namespace_delay=1.0,
+            bookmark_interval=60.0,  # as rare as a real server's: nobody may wait for one
         )
         api = Api((*ALL_KINDS, DEPLOYMENT), audit, wanted.ring)
         watches = Watches(api.store, wanted.bookmark_interval, wanted.watch_buffer)

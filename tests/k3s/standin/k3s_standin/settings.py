@@ -59,6 +59,14 @@ class Settings:
         """The arguments handed on to a component: ``kubelet-arg`` and its sisters."""
         return dict(row.partition("=")[::2] for row in self.many(name))
 
+    def kubelet(self) -> dict[str, Any]:
+        """The kubelet's configuration file, with what its flags say over it."""
+        arguments = self.arguments("kubelet-arg")
+        found = yaml.safe_load(Path(arguments["config"]).read_text()) if "config" in arguments else {}
+        if "node-status-update-frequency" in arguments:
+            found["nodeStatusUpdateFrequency"] = arguments["node-status-update-frequency"]
+        return dict(found)
+
     @property
     def node_name(self) -> str:
         """The node's name, in lower case; the host name unless it was set."""
