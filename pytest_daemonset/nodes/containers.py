@@ -71,7 +71,7 @@ class _Machine:
     """One agent's container; `frozen_out` are files of images that came while nothing in it could import them."""
 
     container: str
-    state: str = "running"
+    state: str = "made"
     frozen_out: set[str] = field(default_factory=set)
 
 
@@ -123,9 +123,10 @@ class ContainerNodes:
         return uids
 
     async def prepare(self, specs: Sequence[NodeSpec]) -> None:
-        """Make and start the containers before there is a server to join; `join` then waits for them.
+        """Make the containers before there is a server to join; `join` then starts them.
 
-        Agents retry until their server answers, so that server and agents can start together.
+        An agent that finds its server not ready looks again after five seconds: one that is started when it is ready joins sooner
+        than one that was started with it.
         """
         for spec in specs:
             agent.check(spec, architecture())
@@ -137,6 +138,7 @@ class ContainerNodes:
         await asyncio.gather(*(self._free_name(spec.name) for spec in fresh))
         try:
             await asyncio.gather(*(self._make(spec, same_identity=same_identity) for spec in fresh))
+            await asyncio.gather(*(self._start(name) for name in names))
             uids = await self._joined(specs)
             await asyncio.gather(*(self._finish(spec) for spec in specs))
         except BaseException:
@@ -179,7 +181,11 @@ class ContainerNodes:
                 tmpfs=("/run", "/var/run"),
             )
         )
-        await self._engine.start(container)
+
+    async def _start(self, name: str) -> None:
+        machine = self._machines[name]
+        await self._engine.start(machine.container)
+        machine.state = "running"
 
     async def _joined(self, specs: Sequence[NodeSpec]) -> Mapping[str, str]:
         started = {spec.name: await self._started(spec.name) for spec in specs}
@@ -319,7 +325,7 @@ class ContainerNodes:
         await self._engine.write(machine.container, image_files(images))
         if machine.state == "paused":
             machine.frozen_out |= set(images)
-        elif machine.state != "crashed":  # which imports its folder when it starts
+        elif machine.state not in ("made", "crashed"):  # which import their folder when they start
             await import_images(self._engine, name, machine.container, images)
 
     # -- what it does not have --

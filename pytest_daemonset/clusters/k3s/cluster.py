@@ -74,7 +74,7 @@ class K3sCluster:
 
     @classmethod
     async def start(cls, config: ClusterConfig, keeper: Keeper, *, builtin: bool) -> K3sCluster:
-        """Start server and agents at once, and wait until all of it is ready.
+        """Start the server while the agents are made, then the agents, and wait until all of it is ready.
 
         Args:
             config: the cluster.
