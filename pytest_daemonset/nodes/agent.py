@@ -11,7 +11,7 @@ from pytest_daemonset.engine.tiny_image import NAME as TINY
 from pytest_daemonset.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from pytest_daemonset.nodes.spec import NodeSpec
 
@@ -149,12 +149,34 @@ def is_ready(node: Object | None) -> bool:
     return node is not None and _ready(node) == "True" and not _taints(node) & set(_STARTING)
 
 
-def is_lost(node: Object | None) -> bool:
-    """Whether the node lifecycle loop has noticed that nobody reports, to the end: both taints are there."""
+def is_lost(node: Object | None, nodes: Collection[Object]) -> bool:
+    """Whether the node lifecycle loop has noticed that nobody reports, to the end: all its taints are there.
+
+    Args:
+        node: the node.
+        nodes: all nodes of the cluster: where most of them are lost, the loop holds its NoExecute taints back.
+    """
     if node is None:
         return False
     effects = {taint["effect"] for taint in node["spec"].get("taints") or [] if taint["key"] == UNREACHABLE}
-    return _ready(node) == "Unknown" and effects == {"NoSchedule", "NoExecute"}
+    wanted = {"NoSchedule"} if _disrupted(node, nodes) else {"NoSchedule", "NoExecute"}
+    return _ready(node) == "Unknown" and effects >= wanted
+
+
+def _disrupted(node: Object, nodes: Collection[Object]) -> bool:
+    """Whether no node is Ready, or in the node's zone more than two and 55 % are not.
+
+    Source: pkg/controller/nodelifecycle, ComputeZoneState and handleDisruption, with the defaults of its flags.
+    """
+    lost = [one for one in nodes if _ready(one) != "True"]
+    zone = [one for one in nodes if _zone(one) == _zone(node)]
+    lost_there = sum(_zone(one) == _zone(node) for one in lost)
+    return len(lost) == len(nodes) or (lost_there > 2 and lost_there >= 0.55 * len(zone))
+
+
+def _zone(node: Object) -> tuple[str, ...]:
+    labels = node["metadata"].get("labels") or {}
+    return tuple(labels.get(f"topology.kubernetes.io/{what}", "") for what in ("region", "zone"))
 
 
 def told(node: Object | None) -> str:

@@ -291,7 +291,7 @@ class ContainerNodes:
 
     async def _lost(self, name: str) -> None:
         def good(seen: Mapping[str, Mapping[str, Any]]) -> bool:
-            return agent.is_lost(seen["Node"].get(name))
+            return agent.is_lost(seen["Node"].get(name), seen["Node"].values())
 
         await self._await(good, [name], "been noticed to be gone", self._settings.lost_timeout)
 

@@ -32,6 +32,11 @@ def get(running: Running, resource: Resource, name: object, namespace: str | Non
         return None
 
 
+def everyone(running: Running) -> list[dict[str, Any]]:
+    listed = running.portal.call(lambda: running.cluster.client.list(NODES))
+    return list(listed["items"])
+
+
 def identity(running: Running, name: object) -> dict[str, Any] | None:
     return get(running, SECRETS, f"{name}.node-password.k3s", "kube-system")
 
@@ -102,7 +107,7 @@ def test_a_crash_is_awaited_until_the_cluster_has_noticed_and_a_restart_until_th
     before = identity(running, node)
     node.crash().wait()
     assert container(running, node) == "exited"
-    assert agent.is_lost(get(running, NODES, node))
+    assert agent.is_lost(get(running, NODES, node), everyone(running))
     node.restart().wait()
     assert agent.is_ready(get(running, NODES, node))
     assert identity(running, node) == before
@@ -128,7 +133,7 @@ def test_a_paused_node_is_frozen_and_goes_on(running: Running, nodes: Nodes) -> 
 def test_a_partitioned_node_runs_on_unseen_and_comes_back(running: Running, nodes: Nodes) -> None:
     nodes[0].partition().wait()
     assert container(running, nodes[0]) == "running"
-    assert agent.is_lost(get(running, NODES, nodes[0]))
+    assert agent.is_lost(get(running, NODES, nodes[0]), everyone(running))
     nodes[0].heal().wait()
     assert agent.is_ready(get(running, NODES, nodes[0]))
     nodes[0].restart().wait()

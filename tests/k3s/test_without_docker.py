@@ -183,12 +183,28 @@ def test_times_of_docker_and_of_the_api_are_read_alike() -> None:
     assert agent.moment("2026-11-23T11:05:12Z") < agent.moment("2026-11-23T11:05:12.1Z")
 
 
+def seen(ready: str, *effects: str, zone: str = "") -> dict[str, Any]:
+    taints = [{"key": agent.UNREACHABLE, "effect": effect} for effect in effects]
+    conditions = [{"type": "Ready", "status": ready}]
+    labels = {"topology.kubernetes.io/zone": zone} if zone else {}
+    return {"metadata": {"labels": labels}, "spec": {"taints": taints}, "status": {"conditions": conditions}}
+
+
 def test_a_node_is_lost_only_when_both_taints_are_there() -> None:
-    taint = {"key": agent.UNREACHABLE, "effect": "NoSchedule"}
-    node = {"spec": {"taints": [taint]}, "status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}
-    assert not agent.is_lost(node)
-    node["spec"]["taints"].append({**taint, "effect": "NoExecute"})  # type: ignore[index]
-    assert agent.is_lost(node)
+    half, whole = seen("Unknown", "NoSchedule"), seen("Unknown", "NoSchedule", "NoExecute")
+    assert not agent.is_lost(half, [half, seen("True")])
+    assert agent.is_lost(whole, [whole, seen("True")])
+    assert not agent.is_lost(None, [])
+
+
+def test_the_second_taint_is_not_waited_for_where_the_lifecycle_loop_holds_it_back() -> None:
+    half = seen("Unknown", "NoSchedule", zone="a")
+    assert agent.is_lost(half, [half, seen("Unknown", zone="b")])
+    assert not agent.is_lost(seen("Unknown"), [seen("Unknown")])
+    ready = [seen("True", zone="a")] * 2
+    assert agent.is_lost(half, [half, half, half, *ready])
+    assert not agent.is_lost(half, [half, half, *ready])
+    assert not agent.is_lost(half, [half, half, half, *ready, seen("True", zone="a")])
 
 
 # The tiny image

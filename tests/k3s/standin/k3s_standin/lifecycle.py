@@ -115,6 +115,9 @@ class _Nodes:
         before = node["spec"].get("taints") or []
         ready = _ready(node)
         evicting = ready != "Unknown" or now - self._lost.get(name, 0.0) >= _EVICTION_DELAY
+        evicting &= any(
+            _ready(one) == "True" for one in self._api.list("nodes")
+        )  # else it thinks that it is cut off itself
         after = [
             one for one in machines.lifecycle_taints(before, ready, evicting=evicting) if one["key"] != UNINITIALIZED
         ]
