@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from kubernetes_asyncio import client, config
+from pods import going
 
 Object = dict[str, Any]
 
@@ -81,22 +82,26 @@ class Cluster:
             for one in found["items"]:
                 self.learn(kind, one)
 
-    async def create_pod(self, pod: Object) -> None:
-        self.learn("Pod", await self.send("POST", f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods", pod))
+    async def create_pod(self, pod: Object) -> str:
+        """Returns the name that it got."""
+        made = await self.send("POST", f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods", pod)
+        self.learn("Pod", made)
+        return str(made["metadata"]["name"])
 
     async def delete_pod(self, pod: Object) -> None:
         """Ask it to go in its own time; that it has gone already is as good."""
-        options = {"preconditions": {"uid": pod["metadata"]["uid"]}}
+        known, uid = self._known["Pod", pod["metadata"]["namespace"]], pod["metadata"]["uid"]
         try:
-            answer = await self.send("DELETE", _path(pod), options)
+            answer = await self.send("DELETE", _path(pod), {"preconditions": {"uid": uid}})
         except ApiError as error:
             if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
                 raise
-            answer = {}
+            self.forget("Pod", pod)
+            return
         if answer.get("kind") == "Pod":
             self.learn("Pod", answer)
-        else:
-            self.forget("Pod", pod)
+        if uid in known and not going(known[uid]):  # gone at once, and its last event is still to come
+            known[uid] = {**known[uid], "metadata": {**known[uid]["metadata"], "deletionTimestamp": "just now"}}
 
     async def set_owners(self, pod: Object, owners: list[Object]) -> None:
         """Whose pod it is, unless it has changed since it was looked at."""
@@ -105,11 +110,12 @@ class Cluster:
 
     async def fresh(self, agent: Object) -> Object:
         """The set as it is stored now."""
-        return await self.send("GET", f"{_path(agent)}")
+        return await self.send("GET", _path(agent))
 
     async def set_status(self, agent: Object, status: Object) -> None:
         """Its counters; what others wrote to the status stays."""
-        self.learn("NodeAgent", await self.send("PATCH", f"{_path(agent)}/status", {"status": status}))
+        told = {"metadata": {"uid": agent["metadata"]["uid"]}, "status": status}
+        self.learn("NodeAgent", await self.send("PATCH", f"{_path(agent)}/status", told))
 
     async def send(self, verb: str, path: str, body: Object | None = None) -> Object:
         """One request.

@@ -28,6 +28,9 @@ LULL = 0.01
 """Seconds: until everything is read anew; the first wait after an error, which doubles, and the longest one; what is waited
 after an event, for events come in bursts."""
 
+TROUBLE = (ApiError, aiohttp.ClientError, asyncio.TimeoutError)
+"""What goes by itself, or by somebody's doing: it is tried again."""
+
 
 class Keeper:
     """The task that keeps one set as it should be."""
@@ -44,8 +47,9 @@ class Keeper:
             self.wake.clear()
             try:
                 after, retry = await self.reconcile(agent), RETRY
-            except (ApiError, aiohttp.ClientError, asyncio.TimeoutError) as error:
-                self.logger.warning("%s: %s", agent["metadata"]["name"], error)
+            except Exception as error:  # a set that trips us up must not be given up
+                unforeseen = not isinstance(error, TROUBLE)
+                self.logger.warning("%s: %s", agent["metadata"]["name"], error, exc_info=unforeseen)
                 after, retry = retry, min(2 * retry, RETRY_CAP)
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self.wake.wait(), None if after == math.inf else after)
@@ -85,10 +89,11 @@ class Keeper:
 
     async def delete(self, agent: Object, pods: list[tuple[Object, str]]) -> list[BaseException]:
         results = await asyncio.gather(*(self.cluster.delete_pod(pod) for pod, _ in pods), return_exceptions=True)
-        for reason in {reason for _, reason in pods}:
-            names = ", ".join(pod["metadata"]["name"] for pod, why in pods if why == reason)
+        done = [one for one, error in zip(pods, results, strict=True) if error is None]
+        for reason in {reason for _, reason in done}:
+            names = ", ".join(pod["metadata"]["name"] for pod, why in done if why == reason)
             tell(agent, "Warning" if reason == "FailedDaemonPod" else "Normal", reason, f"Deleted {names}")
-        return [one for one in results if one is not None]
+        return [error for error in results if error is not None]
 
     async def create(self, agent: Object, nodes: list[str]) -> list[BaseException]:
         """In batches that double, and stop at the first refusal: what refuses one refuses all."""
@@ -96,9 +101,10 @@ class Keeper:
         while nodes:
             batch, nodes = nodes[:size], nodes[size:]
             made = (self.cluster.create_pod(pod_for(agent, node)) for node in batch)
-            trouble = [one for one in await asyncio.gather(*made, return_exceptions=True) if one is not None]
-            if len(trouble) < len(batch):
-                tell(agent, "Normal", "SuccessfulCreate", f"Created {len(batch) - len(trouble)} pods")
+            results = await asyncio.gather(*made, return_exceptions=True)
+            trouble = [one for one in results if isinstance(one, BaseException)]
+            if names := ", ".join(one for one in results if isinstance(one, str)):
+                tell(agent, "Normal", "SuccessfulCreate", f"Created {names}")
             for error in trouble[:1]:
                 if isinstance(error, ApiError) and "NamespaceTerminating" in error.causes:
                     return []
@@ -119,7 +125,8 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, logger: kopf.L
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # no line for every heartbeat of a node
     memo.keepers = {}
     memo.cluster = await Cluster.connect()
-    memo.resync = asyncio.create_task(resync(memo))
+    memo.listed = asyncio.Event()
+    memo.resync = asyncio.create_task(resync(memo, logger))
     logger.info("NodeAgent is served")
 
 
@@ -132,10 +139,18 @@ async def stop(memo: kopf.Memo, **_: Any) -> None:
     await memo.cluster.close()
 
 
-async def resync(memo: kopf.Memo) -> None:
+async def resync(memo: kopf.Memo, logger: kopf.Logger) -> None:
+    """Read everything anew now and then, and whenever a watch had to: it does not tell what went in between."""
     while True:
-        await asyncio.sleep(RESYNC)
-        await memo.cluster.relist()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(memo.listed.wait(), RESYNC)
+        memo.listed.clear()
+        try:
+            await memo.cluster.relist()
+        except TROUBLE as error:
+            logger.warning("reading everything anew: %s", error)
+            memo.listed.set()
+            await asyncio.sleep(RETRY_CAP)
         wake(memo)
 
 
@@ -147,6 +162,8 @@ def wake(memo: kopf.Memo, namespace: str | None = None) -> None:
 
 def note(event: Object, kind: str, memo: kopf.Memo) -> None:
     (memo.cluster.forget if event["type"] == "DELETED" else memo.cluster.learn)(kind, dict(event["object"]))
+    if event["type"] is None:  # listed, not watched
+        memo.listed.set()
 
 
 @kopf.on.event("example.com", "v1", "nodeagents")
