@@ -148,9 +148,8 @@ class Completeness:
                 terminalreporter.write_line(f"  {word:<9} {row:<9} {ROWS[row].sentence}", **{colour: True})
         if self.unjudged:
             terminalreporter.write_line(f"  not reached: {', '.join(self.unjudged)}", red=True)
-        kept = sum(outcome == "passed" for outcome in came.values())
-        terminalreporter.write_line(f"{kept} of {len(self.rows)} rows kept", bold=True)
         told = self._report(config)
+        terminalreporter.write_line(told.headline, bold=True)
         times = told.times()
         slowest = ", ".join(f"{row.id} {row.seconds:.1f} s" for row in told.slowest(_SLOWEST))
         terminalreporter.write_line(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SCHEMA: Final = 1
 """The version of the JSON form; a change that breaks its readers makes another one."""
@@ -111,9 +114,11 @@ class Report:
 
     @property
     def headline(self) -> str:
-        """How many rows are kept, of those that could be."""
+        """How many rows are kept, of those that could be: not of those for what the controller does not offer."""
         summary = self.summary
-        return f"{summary['passed']} of {sum(summary.values()) - summary['not yet checked']} rows kept"
+        return f"{kept_of(self.rows)} rows kept" + (
+            f", {summary['declared unsupported']} declared unsupported" if summary["declared unsupported"] else ""
+        )
 
     def times(self) -> dict[str, float]:
         """Seconds that the tests of the rows took, by level: those of core rows, and all."""
@@ -147,3 +152,9 @@ class Report:
 def worst(outcomes: list[str]) -> str:
     """The outcome that weighs most; for none, "not yet checked"."""
     return min(outcomes, key=OUTCOMES.index, default="not yet checked")
+
+
+def kept_of(rows: Sequence[RowResult]) -> str:
+    """How many of these rows are kept, of those that could be, as "3 of 4"."""
+    asked = sum(row.outcome not in ("not yet checked", "declared unsupported") for row in rows)
+    return f"{sum(row.outcome == 'passed' for row in rows)} of {asked}"

@@ -6,7 +6,7 @@ from html import escape
 from string import Template
 from typing import TYPE_CHECKING, Final
 
-from pytest_daemonset.report.conformance import UNKEPT
+from pytest_daemonset.report.conformance import UNKEPT, kept_of
 
 if TYPE_CHECKING:
     from pytest_daemonset.report.conformance import Report, RowResult
@@ -170,11 +170,9 @@ def _finding(row: RowResult) -> str:
 
 
 def _section(title: str, rows: list[RowResult]) -> str:
-    kept = sum(row.outcome == "passed" for row in rows)
-    checked = sum(row.outcome != "not yet checked" for row in rows)
     heads = "".join(f'<th scope="col">{head}</th>' for head in ("Row", "Promise", "Outcome", "Level", "Time"))
     return (
-        f'<h3>{escape(title)} <span class="kept">{kept} of {checked} kept</span></h3>'
+        f'<h3>{escape(title)} <span class="kept">{kept_of(rows)} kept</span></h3>'
         f'<table class="rows"><thead><tr>{heads}</tr></thead><tbody>{"".join(map(_row, rows))}</tbody></table>'
     )
 

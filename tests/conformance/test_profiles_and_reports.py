@@ -93,7 +93,7 @@ def test_a_kind_of_another_shape_is_applied_patched_and_judged_at_its_own_paths(
     rows = "PLACE-01,PLACE-11,PLACE-12,TAINT-11,GC-06,OWN-05,UPD-03,REV-03,REV-04,REV-10,STAT-05,KRU-01"
     run = verify("--rows", rows, "--profile", str(PODSET / "profile.toml"), cwd=tmp_path)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "11 of 12 rows kept" in run.stdout
+    assert "11 of 11 rows kept, 1 declared unsupported" in run.stdout
     assert "no such   KRU-01" in run.stdout
 
 
@@ -249,7 +249,7 @@ def test_the_page_needs_nothing_else_and_escapes_what_was_told() -> None:
 
 def test_markdown_tells_the_outcomes() -> None:
     text = markdown(made(*OUTCOMES))
-    assert "**1 of 7 rows kept**" in text
+    assert "**1 of 6 rows kept, 1 declared unsupported**" in text
     assert text.count("## At most one") == 1
 
 
