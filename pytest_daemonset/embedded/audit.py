@@ -112,7 +112,7 @@ class AuditLog:
 def _event(caller: Caller, level: str, verb: str, uri: str, code: int, status: dict[str, Any]) -> dict[str, Any]:
     now = f"{datetime.now(timezone.utc).isoformat(timespec='microseconds')[:26]}Z"
     told = {key: status[key] for key in ("metadata", "status", "message", "reason", "details", "code") if key in status}
-    return {
+    event = {
         "kind": "Event",
         "apiVersion": "audit.k8s.io/v1",
         "level": level,
@@ -120,9 +120,12 @@ def _event(caller: Caller, level: str, verb: str, uri: str, code: int, status: d
         "stage": "ResponseComplete",
         "requestURI": uri,
         "verb": verb,
-        "user": caller.info,
+        "user": (caller.impersonator or caller).info,
         "userAgent": caller.user_agent,
         "responseStatus": told or {"metadata": {}, "code": code},
         "requestReceivedTimestamp": now,
         "stageTimestamp": now,
     }
+    if caller.impersonator is not None:
+        event["impersonatedUser"] = caller.info
+    return event

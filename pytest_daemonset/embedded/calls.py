@@ -31,18 +31,29 @@ class Caller:
         groups: such as "system:masters".
         user_agent: the User-Agent header, or the name of a loop.
         credential: tells the tokens of one user apart, as "JTI=…"; "" for those that were given out at the start.
+        uid, extra: what else is known of the user; only of those in whose name somebody else asks.
+        impersonator: who really asks; None for the user itself.
     """
 
     user: str
     groups: tuple[str, ...] = ()
     user_agent: str = ""
     credential: str = ""
+    uid: str = ""
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    impersonator: Caller | None = None
 
     @property
     def info(self) -> Object:
         """The caller as Kubernetes tells of it: authentication.k8s.io/v1 UserInfo."""
-        extra = {"extra": {CREDENTIAL: [self.credential]}} if self.credential else {}
-        return {"username": self.user, "groups": list(self.groups), **extra}
+        info: Object = {"username": self.user}
+        if self.uid:
+            info["uid"] = self.uid
+        info["groups"] = list(self.groups)
+        extra = {key: list(values) for key, values in self.extra}
+        if self.credential:
+            extra[CREDENTIAL] = [self.credential]
+        return {**info, "extra": extra} if extra else info
 
 
 @dataclass(frozen=True)

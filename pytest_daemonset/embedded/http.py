@@ -17,6 +17,7 @@ from pytest_daemonset.embedded.authorization import Authorizer, Everything, attr
 from pytest_daemonset.embedded.calls import Call, Caller
 from pytest_daemonset.embedded.compression import compressed
 from pytest_daemonset.embedded.custom import scale
+from pytest_daemonset.embedded.impersonation import impersonated
 from pytest_daemonset.embedded.openapi import OpenApi
 from pytest_daemonset.embedded.paths import Paths, Target
 from pytest_daemonset.embedded.tokens import Holders
@@ -96,8 +97,7 @@ class Http:
         caller = self._caller(request)
         if caller is None:
             return self._anonymous(request.method, path)
-        if any(name.lower().startswith("impersonate-") for name in request.headers):
-            raise statuses.not_imitated("impersonation")
+        caller = impersonated(caller, request.headers, self._authorizer)
         target = self._paths.read(path)
         if not isinstance(self._authorizer, Everything):
             self._authorize(request, caller, target)

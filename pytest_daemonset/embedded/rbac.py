@@ -29,8 +29,10 @@ class _Grant(NamedTuple):
 
 def groups_of(caller: Caller) -> frozenset[str]:
     """The groups of a caller, with those that everybody is in who has a token, or is a service account."""
-    groups = {*caller.groups, "system:authenticated"}
-    if caller.user.startswith(_ACCOUNT):
+    groups = set(caller.groups)
+    if "system:unauthenticated" not in groups:
+        groups.add("system:authenticated")
+    if caller.impersonator is None and caller.user.startswith(_ACCOUNT):
         namespace = caller.user[len(_ACCOUNT) :].partition(":")[0]
         groups |= {"system:serviceaccounts", f"system:serviceaccounts:{namespace}"}
     return frozenset(groups)

@@ -85,7 +85,9 @@ def answer(
 
 
 def _user(caller: Caller) -> Object:
-    groups = list(caller.groups) + [AUTHENTICATED] * (AUTHENTICATED not in caller.groups)
+    groups = list(caller.groups) + [AUTHENTICATED] * (
+        caller.impersonator is None and AUTHENTICATED not in caller.groups
+    )
     return {**caller.info, "groups": groups}
 
 

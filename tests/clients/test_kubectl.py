@@ -197,6 +197,7 @@ def test_who_may_do_what(kubectl):
     assert kubectl("auth", "can-i", "create", "pods").strip() == "yes"
     assert "[*]" in kubectl("auth", "can-i", "--list")
     assert "kubernetes-admin" in kubectl("auth", "whoami")
+    assert "bob" in kubectl("auth", "whoami", "--as=bob")
 
 
 def test_what_the_server_has_can_be_asked(kubectl):

@@ -10,19 +10,23 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from pytest_daemonset.embedded import roles
 from pytest_daemonset.embedded.api import Api
+from pytest_daemonset.embedded.authorization import Authorizer, Everything
 from pytest_daemonset.embedded.calls import Caller
 from pytest_daemonset.embedded.http import Http, server
 from pytest_daemonset.embedded.kinds import ALL_KINDS
+from pytest_daemonset.embedded.rbac import Rbac
 from pytest_daemonset.embedded.watch import Watches
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from pytest_daemonset.embedded.audit import AuditLog
 
 Object = dict[str, Any]
 
+ROOT = Caller("root", ("system:masters",), "a test")
 ALICE = Caller("alice", ("testers",), "a test")
 TOKEN = "alice's token"
 
@@ -105,10 +109,17 @@ class Stream:
 
 
 @contextlib.asynccontextmanager
-async def serving(ring: int = 100, buffer: int = 1 << 20, bookmark_interval: float = 0.005) -> AsyncIterator[Session]:
+async def serving(
+    ring: int = 100, buffer: int = 1 << 20, bookmark_interval: float = 0.005, tokens: Mapping[str, Caller] | None = None
+) -> AsyncIterator[Session]:
+    """A server and its client; with `tokens` beside Alice's, roles say who may do what."""
     api = make_api(ring=ring)
     watches = Watches(api.store, bookmark_interval, buffer)
-    http = Http(api, {TOKEN: ALICE}, watches)
+    authorizer: Authorizer = Everything()
+    if tokens is not None:
+        roles.provide(api, ROOT)
+        authorizer = Rbac(api)
+    http = Http(api, {TOKEN: ALICE, **(tokens or {})}, watches, authorizer)
     runner = server(http)
     listening = await asyncio.get_running_loop().create_server(runner, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]

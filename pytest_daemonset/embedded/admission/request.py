@@ -72,7 +72,7 @@ class Request:
         call = self.call
         seen = call.kind if form is None else form.kind
         info = call.caller.info
-        if "system:authenticated" not in info["groups"]:
+        if call.caller.impersonator is None and "system:authenticated" not in info["groups"]:
             info["groups"].append("system:authenticated")
         told: Object = {"kind": _kind_of(seen, call.subresource), "resource": _resource_of(seen)}
         if call.subresource:
