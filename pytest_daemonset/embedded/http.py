@@ -13,6 +13,7 @@ import orjson
 from aiohttp import HttpVersion11, web
 
 from pytest_daemonset.embedded import discovery, forms, lists, logs, media, reviews, statuses, watch
+from pytest_daemonset.embedded.answers import Body
 from pytest_daemonset.embedded.authorization import Authorizer, Everything, attributes, refusal
 from pytest_daemonset.embedded.calls import Call, Caller
 from pytest_daemonset.embedded.compression import compressed
@@ -138,14 +139,14 @@ class Http:
         if path in _HEALTH:
             return web.Response(text="ok")
         if path in _PUBLIC:
-            return _answer(200, discovery.VERSION)
+            return Body(200, discovery.VERSION)
         raise refusal(_ANONYMOUS.user, attributes(method, path, self._paths.read(path), watching=False))
 
     def _outside(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         if path in _HEALTH or path.rstrip("/").rpartition("/")[0] in _HEALTH:
             return web.Response(text="ok")
         if path == "/debug/unimitated":
-            return _answer(200, orjson.dumps(self.unimitated))
+            return Body(200, orjson.dumps(self.unimitated))
         found = self._discovery.find(path, request.headers.get("Accept", ""))
         if found is not None:
             body, content_type = found
@@ -163,7 +164,7 @@ class Http:
         told, warnings = reviews.answer(
             kind, target.namespace, caller, self._authorizer, self._tokens, body, content_type, query
         )
-        response = _answer(201, forms.encode(form, told, kind.fields), form.media_type)
+        response = Body(201, forms.encode(form, told, kind.fields), form.media_type)
         _warn(response, warnings)
         return response
 
@@ -203,7 +204,7 @@ class Http:
             return await self._watch(request, target, query, writer)
         if verb in {"get", "list"}:
             body = self._read(target, query, verb, writer)
-            return await compressed(request, _answer(200, body, form.media_type))
+            return await compressed(request, Body(200, body, form.media_type))
         response = await self._write(request, caller, target, query, verb, writer)
         return await compressed(request, response)
 
@@ -251,9 +252,9 @@ class Http:
         else:
             answer = self._api.write(call)
         if writer is None:
-            response = _answer(answer.code, answer.body)
+            response = Body(answer.code, answer.body)
         else:
-            response = _answer(answer.code, writer.answer(answer.body), writer.form.media_type)
+            response = Body(answer.code, writer.answer(answer.body), writer.form.media_type)
         _warn(response, answer.warnings)
         return response
 
@@ -342,17 +343,13 @@ def _cut_off(request: web.BaseRequest) -> None:
         request.transport.abort()
 
 
-def _answer(code: int, body: bytes, media_type: str = media.JSON) -> web.Response:
-    return web.Response(status=code, body=body, headers={"Content-Type": media_type})
-
-
 def _refusal(request: web.BaseRequest, refused: statuses.StatusError) -> web.Response:
     """A Status, in the form that is wanted if it is one that is written, else as JSON."""
     try:
         form = media.negotiate(request.headers.get("Accept", ""))
     except statuses.StatusError:
         form = media.PLAIN
-    response = _answer(refused.code, forms.encode_status(form, refused.status), form.media_type)
+    response = Body(refused.code, forms.encode_status(form, refused.status), form.media_type)
     _warn(response, refused.warnings)
     return response
 

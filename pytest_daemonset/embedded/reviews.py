@@ -32,11 +32,12 @@ _SUBJECT = _review("authorization.k8s.io", "SubjectAccessReview")
 _WHO = _review("authentication.k8s.io", "SelfSubjectReview")
 _TOKEN = _review("authentication.k8s.io", "TokenReview")
 REVIEWS = (_WHO, _TOKEN, _LOCAL, _SELF, _RULES, _SUBJECT)
+_BY_PATH = {(kind.group, kind.version, kind.plural): kind for kind in REVIEWS}
 
 
 def find(group: str, version: str, plural: str) -> Kind | None:
     """The review that a path names."""
-    return next((kind for kind in REVIEWS if (kind.group, kind.version, kind.plural) == (group, version, plural)), None)
+    return _BY_PATH.get((group, version, plural))
 
 
 def answer(

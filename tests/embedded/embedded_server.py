@@ -7,6 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import aiohttp.web
 import orjson
 from yarl import URL
 
@@ -51,7 +52,10 @@ def pod(name: str, node: str = "", **more: Any) -> Object:
 class Session:
     """A client of one server."""
 
-    def __init__(self, session: aiohttp.ClientSession, api: Api, http: Http, watches: Watches) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, api: Api, http: Http, watches: Watches, server: aiohttp.web.Server
+    ) -> None:
+        self._server = server
         self._session = session
         self.api = api
         self.http = http
@@ -63,6 +67,11 @@ class Session:
         url = self._session._base_url
         assert url is not None
         return url
+
+    @property
+    def connections(self) -> list[aiohttp.web.RequestHandler]:
+        """Those that are open."""
+        return self._server.connections
 
     async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """Status and body; the body is sent as JSON unless it is bytes."""
@@ -127,7 +136,7 @@ async def serving(
         async with aiohttp.ClientSession(
             f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=aiohttp.ClientTimeout(10)
         ) as session:
-            yield Session(session, api, http, watches)
+            yield Session(session, api, http, watches, runner)
     finally:
         watches.close()
         listening.close()
