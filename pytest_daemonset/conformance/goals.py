@@ -158,6 +158,21 @@ def running_on(node: str) -> Goal:
     return StateGoal(f"running_on({node})", complaint)
 
 
+def ready_on(node: str) -> Goal:
+    """The set's active pod on the node is Ready.
+
+    Args:
+        node: its name.
+    """
+
+    def complaint(state: State) -> str | None:
+        if any(pod.ready for pod in state.active_on(node)):
+            return None
+        return f"{node} has no Ready pod but {', '.join(pod.name for pod in state.owned_on(node)) or 'none'}"
+
+    return StateGoal(f"ready_on({node})", complaint)
+
+
 def adopted(*uids: str) -> Goal:
     """These pods are the set's.
 

@@ -23,6 +23,7 @@ from pytest_daemonset.errors import ClusterError, Violation
 from pytest_daemonset.kube.client import MERGE_PATCH
 from pytest_daemonset.kube.errors import ApiError
 from pytest_daemonset.kube.resources import DAEMONSETS, NAMESPACES, NODES, PODS
+from pytest_daemonset.kube.until import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
@@ -236,6 +237,22 @@ class Rig:
         where = namespace or self.namespace
         found = self.do(lambda: self._running.cluster.client.list(self._kind(resource), where))
         return [self._read(resource, one) for one in found["items"]]
+
+    def comes_to(self, resource: Resource, good: Callable[[Iterable[Object]], bool], *, within: float) -> bool:
+        """Watch the objects of the row's namespace until they are as wanted: for kinds that no property reads.
+
+        Args:
+            resource: what they are.
+            good: is told of all of them, at first and after every change.
+            within: seconds.
+
+        Returns:
+            Whether they came to be so in time.
+        """
+        client, kind = self._running.cluster.client, self._kind(resource)
+        return self.do(
+            lambda: until(client, [(kind, self.namespace)], lambda seen: good(seen[kind.kind].values()), within)
+        )
 
     def ask(self, verb: str, path: str, body: Mapping[str, Any] | None = None, **more: Any) -> tuple[int, Object]:
         """Send one request, whose answer may be a refusal.

@@ -151,6 +151,24 @@ def this_many_at(version: str, number: int) -> Goal:
     return StateGoal(f"this_many_at({version}, {number})", complaint)
 
 
+def ready_at(version: str, number: int) -> Goal:
+    """So many nodes have an active pod of this version that is Ready, and no fewer.
+
+    Args:
+        version: of the pods.
+        number: of nodes.
+    """
+
+    def complaint(state: State) -> str | None:
+        nodes = [
+            n for n in state.targets() if any(version_of(pod) == version and pod.ready for pod in state.active_on(n))
+        ]
+        few = len(nodes) < number
+        return f"{len(nodes)} nodes have a Ready pod of version {version}, not {number}" if few else None
+
+    return StateGoal(f"ready_at({version}, {number})", complaint)
+
+
 def left(*uids: str) -> Goal:
     """None of these pods is active any more.
 

@@ -22,6 +22,7 @@ from pytest_daemonset.contract import (
     observed_generation_sane,
     one_pod_per_node,
     owned,
+    ready,
     status_consistent,
 )
 
@@ -68,7 +69,7 @@ def test_AMO_02_no_pod_is_made_while_the_old_one_is_still_going(rig: Rig) -> Non
     """
     node = rig.workers(1)[0]
     agent = rig.apply(daemonset())
-    agent.eventually(one_pod_per_node)
+    agent.eventually(one_pod_per_node & ready)  # a pod that is not bound yet is gone as soon as it is deleted
     rig.nodes.behave(AGENT, namespace=rig.namespace, hold_termination=True).wait()
     victim = agent.pod_on(node)
     rig.delete_pod(victim)

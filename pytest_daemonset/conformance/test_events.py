@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,32 +14,40 @@ from pytest_daemonset.errors import Violation
 from pytest_daemonset.kube.resources import EVENTS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_daemonset.conformance.rig import Rig
     from pytest_daemonset.conformance.set_under_test import SetUnderTest
 
-LOOKS = 20
-"""How often events are looked at again, a barrier apart, before they are missed: they are written behind the work."""
+Object = dict[str, Any]
+
+WITHIN = 10.0
+"""Seconds after which an event is missed: it is written behind the work, and only then is it waited for so long."""
 
 
 def _expect_event(rig: Rig, agent: SetUnderTest, kind: str, reason: str, part: str = "") -> None:
-    """Some event of this kind and reason is on the set.
+    """Some event of this kind and reason comes to be on the set; watched, for events are written behind the work.
 
     Raises:
-        Violation: there is none.
+        Violation: none does.
     """
     __tracebackhide__ = True
-    found: set[tuple[str, str]] = set()
-    for _ in range(LOOKS):
-        events = [one for one in rig.objects(EVENTS) if (one.get("involvedObject") or {}).get("uid") == agent.uid]
-        if any(
-            (one.get("type"), one.get("reason")) == (kind, reason) and part in one.get("message", "") for one in events
-        ):
-            return
-        found = {(str(one.get("type")), str(one.get("reason"))) for one in events}
-        agent.wake()
-        agent.stays(counters() | ~counters(), for_=0.05)
-    told = ", ".join(f"{one} {two}" for one, two in sorted(found)) or "none"
-    raise Violation(f"{agent.daemonset.subject} has no {kind} event {reason} that says {part!r}; there are: {told}")
+
+    def mine(events: Iterable[Object]) -> list[Object]:
+        return [one for one in events if (one.get("involvedObject") or {}).get("uid") == agent.uid]
+
+    def told(events: Iterable[Object]) -> bool:
+        return any(
+            (one.get("type"), one.get("reason")) == (kind, reason) and part in one.get("message", "")
+            for one in mine(events)
+        )
+
+    if not rig.comes_to(EVENTS, told, within=WITHIN):
+        found = {f"{one.get('type')} {one.get('reason')}" for one in mine(rig.objects(EVENTS))}
+        raise Violation(
+            f"{agent.daemonset.subject} has no {kind} event {reason} that says {part!r} after {WITHIN:g} s; there are: "
+            f"{', '.join(sorted(found)) or 'none'}"
+        )
 
 
 def test_EVT_01_pods_that_are_made_and_deleted_are_told_by_events(rig: Rig) -> None:

@@ -59,7 +59,8 @@ def test_GC_04_for_a_set_that_is_being_deleted_the_controller_writes_nothing(rig
     """While a set is being deleted, then whatever happens to its pods, the controller writes nothing for it.
 
     Source: unit TestDontDoAnythingIfBeingDeleted. Catches: "one last sync". Trap: a finalizer keeps the set, so that the
-    window is as wide as needed; a barrier on another set, and the write log.
+    window is as wide as needed; a barrier on another set before pods go, for they are watched apart from sets, one after, and
+    the write log.
     """
     other = rig.apply(daemonset("other"), recorded=False)
     agent = rig.apply(daemonset(strategy="OnDelete"), recorded=False)
@@ -69,6 +70,7 @@ def test_GC_04_for_a_set_that_is_being_deleted_the_controller_writes_nothing(rig
     agent.barrier()
     mark = rig.writes.mark()
     agent.delete()
+    other.barrier()
     rig.delete_pod(agent.pod_on(node), grace=0)
     rig.plant(pod("agent-orphan", labels=AGENT, bound_to=node.name))
     rig.nodes.join().wait()

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_daemonset.conformance.goals import StateGoal, another_pod_on, counters, every_eligible_node_served
+from pytest_daemonset.conformance.goals import (
+    StateGoal,
+    another_pod_on,
+    counters,
+    every_eligible_node_served,
+    ready_on,
+)
 from pytest_daemonset.conformance.manifests import daemonset
 from pytest_daemonset.conformance.rolling import VERSION, exactly, reached, rolling, to
 from pytest_daemonset.contract import one_pod_per_node, ready, status_matches
@@ -16,6 +22,8 @@ from pytest_daemonset.contract.views import Pod
 from pytest_daemonset.kube.resources import Resource
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_daemonset.conformance.rig import Rig
     from pytest_daemonset.conformance.set_under_test import SetUnderTest
     from pytest_daemonset.contract import Goal, State
@@ -63,8 +71,8 @@ def test_FAIL_04_the_failed_pod_is_gone_before_its_replacement_comes(rig: Rig) -
         for one in agent.history().events
         if one.kind == POD and Pod(one.object).owner == agent.uid and Pod(one.object).target == node.name
     ]
-    gone, born = order.index((DELETED, True)), order.index((ADDED, False))
-    rig.expect(gone < born, f"the replacement on {node} was made while the failed pod was still there")
+    before = order[: order.index((ADDED, False))]
+    rig.expect((DELETED, True) in before, f"the replacement on {node} was made while the failed pod was still there")
 
 
 def _failing(rig: Rig, node: str) -> None:
@@ -95,9 +103,9 @@ def _deletions(rig: Rig, agent: SetUnderTest, node: str) -> list[Entry]:
     return sorted(found.values(), key=lambda entry: entry.at)
 
 
-def _failures(node: str, number: int) -> Goal:
-    """So many pods have failed on the node, counted by this goal as they are seen."""
-    seen: set[str] = set()
+def _failures(node: str, number: int, known: Iterable[str] = ()) -> Goal:
+    """So many pods have failed on the node, counted by this goal as they are seen, on top of those that are known."""
+    seen = set(known)
 
     def complaint(state: State) -> str | None:
         seen.update(pod.uid for pod in state.owned_on(node) if pod.terminal)
@@ -111,23 +119,39 @@ def test_FAIL_05_repeated_failure_on_a_node_is_throttled(rig: Rig) -> None:
     """When pods fail on a node again and again, then the controller's deletions of them come at growing intervals.
 
     Source: unit TestDaemonKillFailedPodsBackoff, issue 65240. Catches: a hot loop against a kubelet that refuses. Trap: wide
-    bounds, by the server's clock, never exact times; no barrier, for a new generation resets the back-off.
+    bounds, by the server's clock, never exact times; a deletion that a busy machine delayed makes one wait look long and the next
+    one short, so that the wait may grow one step later; no barrier, for a new generation resets the back-off.
     """
     node = exactly(rig, 1)[0]
     _failing(rig, node.name)
     agent = rig.apply(daemonset())
     known = rig.timings
-    agent.eventually(_failures(node.name, 4), after=4 * known.back_off)
-    at = [entry.at for entry in _deletions(rig, agent, node.name)][:3]
-    gaps = [later - earlier for earlier, later in pairwise(at)]
+    gaps = _waits(rig, agent, node.name, 2)
     least = [0.5 * known.back_off, 0.5 * min(known.back_off * known.back_off_growth, known.back_off_cap)]
     rig.expect(
         len(gaps) == 2 and all(gap >= wanted for gap, wanted in zip(gaps, least, strict=True)),
         f"failed pods were deleted {gaps} s apart; the first wait should be about {known.back_off:g} s, the next one longer",
     )
-    grows = gaps[1] >= known.back_off_growth * gaps[0] or gaps[0] >= 0.5 * known.back_off_cap
-    rig.expect(grows, f"failed pods were deleted {gaps} s apart: the wait does not grow")
+
+    def grow() -> bool:
+        return any(
+            later >= known.back_off_growth * earlier or earlier >= 0.5 * known.back_off_cap
+            for earlier, later in pairwise(gaps)
+        )
+
+    if not grow():
+        gaps = _waits(rig, agent, node.name, 3)
+    rig.expect(grow(), f"failed pods were deleted {gaps} s apart: the wait does not grow")
     rig.expect(max(gaps) <= known.back_off_cap + 10, f"failed pods were deleted {gaps} s apart: that is above the cap")
+
+
+def _waits(rig: Rig, agent: SetUnderTest, node: str, number: int) -> list[float]:
+    """The seconds between the first deletions of failed pods on a node: so many of them, once they have been."""
+    growth = rig.timings.back_off_growth
+    longest = min(rig.timings.back_off * max(growth, 2) ** number, rig.timings.back_off_cap)
+    agent.eventually(_failures(node, number + 2, _corpses(agent, node)), after=2 * longest)
+    at = [entry.at for entry in _deletions(rig, agent, node)][: number + 1]
+    return [later - earlier for earlier, later in pairwise(at)]
 
 
 @pytest.mark.daemonset_requires("behave", "audit")
@@ -135,18 +159,24 @@ def test_FAIL_06_the_back_off_is_per_node_and_a_spec_change_ends_it(rig: Rig) ->
     """While one node is in back-off, another one is not slowed; and a change of the spec retries at once.
 
     Source: code; observed. Catches: one back-off for all, which freezes the set after one bad node. Trap: order in place of
-    times: the other node's pod goes while the first node's corpse lies there; no barrier, which would be a change of the spec.
+    times: the other node's pod is replaced before the first node's corpse goes, in the order of the events, whenever they are
+    looked at; where the corpse went before that pod had failed at all, the next one, which lies there longer, has to do. No
+    barrier, which would be a change of the spec.
     """
     first, second = exactly(rig, 2)
     _failing(rig, first.name)
     agent = rig.apply(daemonset())
-    agent.eventually(_failures(first.name, 3), after=4 * rig.timings.back_off)
-    waiting = _corpses(agent, first.name)[-1]
-    victim = agent.pod_on(second)
-    rig.nodes.fail(victim).wait()
-    agent.eventually(another_pod_on(second.name, victim["metadata"]["uid"]))
-    there = waiting in {one["metadata"]["uid"] for one in agent.pods()}
-    rig.expect(there, f"{second} waited until the back-off of {first} was over")
+    for number in (3, 4, 5):
+        failed = _failures(first.name, number, _corpses(agent, first.name))
+        agent.eventually(failed & ready_on(second.name), after=2**number * rig.timings.back_off)
+        waiting = _corpses(agent, first.name)[-1]
+        victim = agent.pod_on(second)
+        rig.nodes.fail(victim).wait()
+        agent.eventually(another_pod_on(second.name, victim["metadata"]["uid"]))
+        order = _order(agent, waiting, victim["metadata"]["uid"], second.name)
+        if order[:1] == ["failed"]:
+            break
+    rig.expect(order[:2] == ["failed", "replaced"], f"{second} waited until the back-off of {first} was over: {order}")
     rig.nodes[first.name].behave(AGENT, namespace=rig.namespace, reject=None).wait()
     changed = agent.updated(rig.nudge(7))
     agent.eventually(another_pod_on(first.name, waiting))
@@ -157,6 +187,22 @@ def test_FAIL_06_the_back_off_is_per_node_and_a_spec_change_ends_it(rig: Rig) ->
         waited < 1.5 * max(1.0, rig.timings.back_off),
         f"after generation {changed['metadata']['generation']} the failed pod stayed {waited:.1f} s",
     )
+
+
+def _order(agent: SetUnderTest, waiting: str, victim: str, node: str) -> list[str]:
+    """In which order a victim failed, its node got another pod, and a pod that waits on another node went."""
+    order: list[str] = []
+    for event in agent.history().events:
+        view = Pod(event.object) if event.kind == POD else None
+        if view is None or view.owner != agent.uid:
+            continue
+        if view.uid == victim and view.terminal:
+            order.append("failed")
+        elif view.target == node and event.type == ADDED and "failed" in order:
+            order.append("replaced")
+        elif view.uid == waiting and event.type == DELETED:
+            order.append("gone")
+    return list(dict.fromkeys(order))
 
 
 def test_FAIL_08_refused_pods_are_retried_and_the_status_tells_the_shortfall(rig: Rig) -> None:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_daemonset.conformance.goals import StateGoal, StateInvariant
+from pytest_daemonset.conformance.goals import StateInvariant
 from pytest_daemonset.conformance.rolling import (
     SURGE_GUARD,
     VERSION,
+    aged,
     all_at,
     bad,
     by_version,
@@ -20,6 +21,7 @@ from pytest_daemonset.conformance.rolling import (
     limits,
     made_at,
     reached,
+    ready_at,
     rolling,
     this_many_at,
     to,
@@ -49,6 +51,9 @@ def _rolled(rig: Rig, nodes: int, surge: int | str = 1, **how: Any) -> SetUnderT
     """A set with surge, at version 1 on exactly so many nodes, at rest."""
     exactly(rig, nodes)
     agent = rig.apply(rolling(surge=surge, **how), guard=SURGE_GUARD)
+    if how.get("min_ready"):
+        agent.eventually(all_at("1"))
+        aged(rig, agent)
     agent.eventually(all_at("1") & status_matches)
     return agent
 
@@ -99,30 +104,17 @@ def test_UPD_17_an_available_old_pod_goes_only_once_the_new_one_is_available(rig
     Source: unit TestSurgePreservesReadyOldPods. Catches: deleted at Ready instead of available, or when the new one is made.
     Trap: every event is judged, with the time of its arrival; the stamps are the ones that the controller reads too.
     That it wakes up in time is another row's promise: the built-in controller now and then does not (its timer for a pod that
-    became Ready is lost when a sync is repeated before it is due), so that it is woken.
+    became Ready is lost when a sync is repeated before it is due), so that it is woken. Both nodes surge at once, so that one
+    wait does for both.
     """
-    agent = _rolled(rig, 2, min_ready=min_ready)
+    agent = _rolled(rig, 2, surge=2, min_ready=min_ready)
     with agent.daemonset.always(never_retired_early):
         agent.update(to("2"))
-        for nodes in (1, 2) if min_ready else ():
-            agent.eventually(_ready_at("2", nodes))
-            agent.stays(_ready_at("2", nodes), for_=min_ready)
+        if min_ready:
+            agent.eventually(ready_at("2", 2))
+            agent.stays(ready_at("2", 2), for_=min_ready)
             agent.wake()
         agent.eventually(all_at("2"))
-
-
-def _ready_at(version: str, number: int) -> StateGoal:
-    """So many nodes have a Ready pod of this version, and no fewer."""
-
-    def complaint(state: State) -> str | None:
-        ready_ones = [
-            node
-            for node in state.targets()
-            if any(version_of(pod) == version and pod.ready_since is not None for pod in state.active_on(node))
-        ]
-        return f"{len(ready_ones)} nodes have a Ready pod of version {version}" if len(ready_ones) < number else None
-
-    return StateGoal(f"ready_at({version}, {number})", complaint)
 
 
 def test_UPD_17_the_pod_that_serves_outlives_a_failed_update_that_is_replaced(rig: Rig) -> None:
@@ -145,24 +137,23 @@ def test_UPD_18_an_unavailable_old_pod_gets_its_successor_beyond_the_limit_and_g
     """With surge, an unready old pod gets a new one whatever the limit, and is deleted without waiting for it.
 
     Source: unit TestSurgeDeletesUnreadyOldPods. Catches: a dead pod kept, so that its slot is never free.
-    Trap: the new pods are held, so that nothing can have waited for them.
+    Trap: the new pods are held, so that nothing can have waited for them; the healthy pod is Ready before, for until then it is
+    an unready one too.
     """
     nodes = exactly(rig, 4)
     sick, healthy = nodes[:3], nodes[3]
     for node in sick:
         node.behave({VERSION: "1"}, namespace=rig.namespace, ready=False).wait()
     agent = rig.apply(rolling(surge=1), guard=SURGE_GUARD)
-    agent.eventually(reached("1", *(node.name for node in nodes)) & one_pod_per_node)
-    agent.eventually(~left(agent.uids()[healthy.name]))
+    agent.eventually(one_pod_per_node & ready_at("1", 1))
     old = agent.uids()
     hold(rig, "2")
     agent.update(to("2"))
     agent.eventually(reached("2", *(node.name for node in sick)))
     agent.eventually(left(*(old[node.name] for node in sick)))
     agent.barrier()
-    rig.expect(
-        old[healthy.name] in {pod.uid for pod in by_version(agent)["1"]}, f"the healthy pod of {healthy} is gone"
-    )
+    serving = {pod.uid for pod in by_version(agent).get("1", [])}
+    rig.expect(old[healthy.name] in serving, f"the healthy pod of {healthy} is gone")
 
 
 def test_UPD_19_available_pods_on_nodes_that_are_given_up_go_last(rig: Rig) -> None:
@@ -278,11 +269,11 @@ def test_UPD_16_a_rollout_with_surge_ends_with_one_new_pod_a_node(rig: Rig) -> N
     """With surge, a rollout ends with one pod of the new version on each node, each made once.
 
     Source: e2e "should surge pods onto nodes when spec was updated and update strategy is RollingUpdate". Catches: a node
-    that surges again and again. Trap: the end is settled before pods are counted.
+    that surges again and again. Trap: that no other one is made is negative, so a barrier before pods are counted.
     """
     agent = _rolled(rig, 3)
     agent.update(to("2"))
-    agent.eventually(all_at("2") & status_matches, settle=0.3)
+    agent.settles(all_at("2") & status_matches)
     count: dict[str | None, int] = {}
     for pod in map(Pod, agent.made()):
         if version_of(pod) == "2":

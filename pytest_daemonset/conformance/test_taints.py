@@ -70,7 +70,7 @@ def test_TAINT_04_a_no_schedule_taint_leaves_the_running_pod_where_it_is(rig: Ri
     """
     node = rig.workers(1)[0]
     agent = rig.apply(daemonset())
-    agent.eventually(one_pod_per_node)
+    agent.eventually(one_pod_per_node & ready)
     before = agent.pod_on(node)
     node.taint(f"{TAINT}:NoSchedule").wait()
     agent.barrier()

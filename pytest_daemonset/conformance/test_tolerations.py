@@ -153,6 +153,7 @@ def test_TAINT_13_the_no_schedule_forms_of_unready_are_not_tolerated(rig: Rig, k
     agent = rig.apply(daemonset())
     agent.eventually(every_eligible_node_served)
     agent.only_on_eligible_nodes()
+    agent.eventually(ready)
     kept = agent.pod_on(second)
     second.taint(f"{NODE_KEY}{key}:NoSchedule").wait()
     second.taint(f"{NODE_KEY}{key}:NoExecute").wait()

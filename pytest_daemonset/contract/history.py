@@ -39,7 +39,6 @@ class LabelledWithARevision(Reaction):
 class _LabelledJudgement(FindingsJudgement):
     def __init__(self, state: State, reads: frozenset[str]) -> None:
         super().__init__(state, reads)
-        self._adopted: set[str] = set()
         self.begin()
 
     def keys(self) -> Iterable[str]:
@@ -48,15 +47,12 @@ class _LabelledJudgement(FindingsJudgement):
     def touched(self, event: Event, change: Change) -> Iterable[str]:
         if event.kind != POD:
             return (*self.keys(), *self._findings)
-        before, after = change.before, change.after
-        if isinstance(before, Pod) and isinstance(after, Pod) and before.owner != after.owner:
-            self._adopted.add(after.uid)
-        view = after or before
+        view = change.after or change.before
         return (view.uid,) if isinstance(view, Pod) else ()
 
     def judge(self, key: str) -> Finding | None:
         pod, daemonset = self.state.owned.get(key), self.state.daemonset
-        if pod is None or not pod.active or key in self._adopted or daemonset is None or daemonset.terminating:
+        if pod is None or not pod.active or key in self.state.adopted or daemonset is None or daemonset.terminating:
             return None
         self.relevant += 1
         known = {one.hash for one in self.state.revisions.values() if one.owner == self.state.subject.uid}

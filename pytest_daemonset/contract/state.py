@@ -88,6 +88,7 @@ class State:
         nodes: the nodes, by name.
         pods: all pods of its namespace, by UID.
         owned: those whose controller is the subject, by UID.
+        adopted: the UIDs of those that were there before they were the subject's.
         daemonset: the DaemonSet itself; None before it was seen and after it is gone.
         seen: whether the DaemonSet, or its deletion, was ever seen.
         revisions: all ControllerRevisions of its namespace, by UID.
@@ -103,6 +104,7 @@ class State:
         self.nodes: dict[str, Node] = {}
         self.pods: dict[str, Pod] = {}
         self.owned: dict[str, Pod] = {}
+        self.adopted: set[str] = set()
         self.daemonset: DaemonSet | None = None
         self.seen = False
         self.revisions: dict[str, Revision] = {}
@@ -216,7 +218,9 @@ class State:
             return Change(_NONE)
         before = self.pods.pop(metadata["uid"], None)
         after = None
-        if event.type != DELETED:
+        if event.type == DELETED:
+            self.adopted.discard(metadata["uid"])
+        else:
             after = self.pods[metadata["uid"]] = Pod(event.object, self.subject.shape.revision_label)
         mine_before = before if before is not None and before.owner == self.subject.uid else None
         mine = after if after is not None and after.owner == self.subject.uid else None
@@ -225,6 +229,8 @@ class State:
             self._forget(mine_before)
             touched.append(mine_before.target or NOWHERE)
         if mine is not None:
+            if before is not None and mine_before is None:
+                self.adopted.add(mine.uid)
             self.owned[mine.uid] = mine
             self._by_node.setdefault(mine.target or NOWHERE, {})[mine.uid] = mine
             touched.append(mine.target or NOWHERE)

@@ -140,12 +140,14 @@ def test_a_pod_whose_revision_is_gone_or_never_was_is_told() -> None:
     assert guard.verdict.answer is HOLDS
 
 
-def test_an_adopted_pod_is_not_asked_for_its_revision() -> None:
+def test_an_adopted_pod_is_not_asked_for_its_revision_whether_it_was_adopted_before_the_guard_or_after() -> None:
     world = rolled("a")
-    guard = world.judge(labelled_with_a_revision)
+    before = world.judge(labelled_with_a_revision)
     world.pod("orphan", "a", revision=None, references=[])
     world.edit("Pod", "orphan", metadata__ownerReferences=[world.reference()])
-    assert guard.verdict.answer is HOLDS
+    after = world.judge(labelled_with_a_revision)
+    world.runs("orphan")
+    assert before.verdict.answer is after.verdict.answer is HOLDS
 
 
 def test_a_pod_is_compared_with_its_revision_when_it_is_made() -> None:
