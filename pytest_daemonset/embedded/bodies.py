@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
-from pytest_daemonset.embedded import media, protobuf, statuses
+from pytest_daemonset.embedded import media, protobuf, statuses, yamltext
 from pytest_daemonset.embedded.kinds.fields import MESSAGES
 
 if TYPE_CHECKING:
@@ -16,18 +18,35 @@ if TYPE_CHECKING:
     from pytest_daemonset.embedded.kinds.kind import Kind
 
 Object = dict[str, Any]
+_SURROGATE = re.compile("[\ud800-\udfff]")
 T = TypeVar("T", dict[str, Any], list[Any], str, int, bool)
 
 
 def _yaml(data: bytes, kind: str) -> Any:
-    import yaml
-
     try:
-        # JSON knows neither dates nor octal numbers: what it cannot hold, orjson refuses
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        return orjson.loads(orjson.dumps(yaml.load(data, loader), default=str))  # noqa: S506 - both loaders are safe
-    except (yaml.YAMLError, TypeError, UnicodeDecodeError) as error:
+        found = yamltext.read(data)
+    except ValueError as error:
         raise _unrecognized(kind, f"yaml parse error: {error}") from None
+    return {} if found is None else found
+
+
+def _json(data: bytes, kind: str) -> tuple[Any, bytes]:
+    try:
+        return orjson.loads(data), one_line(data)
+    except orjson.JSONDecodeError as error:
+        shown = data[:80].decode(errors="replace") or "<empty>"
+        refused = _unrecognized(kind, f"json parse error: {error} ({shown})")
+    try:
+        # Go reads on over broken UTF-8 and half surrogates, and keeps U+FFFD in their place
+        text = json.dumps(json.loads(data.decode(errors="replace"), parse_constant=_no_number), ensure_ascii=False)
+        encoded = _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text).encode()
+        return orjson.loads(encoded), encoded
+    except ValueError:
+        raise refused from None
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no JSON")
 
 
 def _unrecognized(kind: str, why: str) -> statuses.StatusError:
@@ -71,12 +90,7 @@ def parse(
         StatusError: 400 for what cannot be read, 415 for a format that is not read here.
     """
     if content_type in {media.JSON, ""}:
-        try:
-            obj = orjson.loads(data)
-        except orjson.JSONDecodeError as error:
-            shown = data[:80].decode(errors="replace") or "<empty>"
-            raise _unrecognized(kind, f"json parse error: {error} ({shown})") from None
-        encoded = one_line(data)
+        obj, encoded = _json(data, kind)
     elif content_type == media.YAML:
         obj = _yaml(data, kind)
         encoded = orjson.dumps(obj)

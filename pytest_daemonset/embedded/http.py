@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections import Counter
 from functools import partial
@@ -39,6 +40,8 @@ _KEEPALIVE_SECONDS = (
     3600.0  # a server that closes first makes clients lose requests on connections that they took for alive
 )
 _LINE_LIMIT = 64 * 1024
+HEAD_SECONDS, BODY_SECONDS = 32.0, 60.0  # kube-apiserver's
+_WARNING_RUNES, _WARNING_ITEM_RUNES = 4 * 1024, 256
 
 _COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
 _OBJECT_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -51,6 +54,7 @@ class Http:
         tokens: bearer token -> who it stands for.
         watches: opens the watches.
         authorizer: answers who may do what.
+        patience: seconds in which a body has to come.
     """
 
     def __init__(
@@ -59,11 +63,13 @@ class Http:
         tokens: Mapping[str, Caller],
         watches: watch.Watches,
         authorizer: Authorizer = Everything(),  # noqa: B008 - it has no state
+        patience: float = BODY_SECONDS,
     ) -> None:
         self._api = api
         self._tokens = Holders(tokens, api.tokens)
         self._watches = watches
         self._authorizer = authorizer
+        self._patience = patience
         self._learn()
         api.on_served.append(self._learn)
         api.on_withdrawn.append(watches.end)
@@ -77,6 +83,12 @@ class Http:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request, whatever it is: a Status is the worst that it gets."""
+        response = await self._answered(request)
+        if "Upgrade" in request.headers:
+            response.force_close()  # the parser takes what follows for another protocol, and would never read it
+        return response
+
+    async def _answered(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             return await self._route(request)
         except statuses.StatusError as refused:
@@ -85,19 +97,25 @@ class Http:
             return _refusal(request, refused)
         except (ConnectionError, asyncio.CancelledError):
             raise
-        except RecursionError:
-            return _refusal(request, statuses.bad_request("json: exceeded max depth"))
-        except Exception as error:  # the last line of defence: the client gets a Status, the log the traceback
-            logging.getLogger(logs.NAME).exception("%s %s", request.method, request.path_qs)
-            return _refusal(
-                request, statuses.StatusError(500, "InternalError", f"Internal error occurred: {error!r}", {})
-            )
+        except (RecursionError, orjson.JSONEncodeError) as error:
+            if "ecursion" in str(error):
+                return _refusal(request, statuses.bad_request("json: exceeded max depth"))
+            return self._failed(request, error)
+        except Exception as error:  # noqa: BLE001 - the last line of defence
+            return self._failed(request, error)
+
+    def _failed(self, request: web.BaseRequest, error: Exception) -> web.Response:
+        """Our own mistake: the client gets a Status, the log the traceback."""
+        logging.getLogger(logs.NAME).error("%s %s", request.method, request.path_qs, exc_info=error)
+        return _refusal(request, statuses.StatusError(500, "InternalError", f"Internal error occurred: {error!r}", {}))
 
     async def _route(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path
         caller = self._caller(request)
         if caller is None:
             return self._anonymous(request.method, path)
+        if request.method == "CONNECT":
+            return web.Response(status=404, text="404 page not found\n")
         caller = impersonated(caller, request.headers, self._authorizer)
         target = self._paths.read(path)
         if not isinstance(self._authorizer, Everything):
@@ -159,7 +177,7 @@ class Http:
         if request.method != "POST" or target.name or bool(target.namespace) != kind.namespaced:
             raise statuses.method_not_allowed()
         form = media.negotiate(request.headers.get("Accept", ""), shapes=False)
-        body, content_type = await _body(request)
+        body, content_type = await _body(request, self._patience)
         query = _query(request)
         told, warnings = reviews.answer(
             kind, target.namespace, caller, self._authorizer, self._tokens, body, content_type, query
@@ -234,7 +252,7 @@ class Http:
         writer: forms.Writer | None,
     ) -> web.Response:
         assert target.served is not None  # noqa: S101 - told apart in _route
-        body, content_type = await _body(request)
+        body, content_type = await _body(request, self._patience)
         call = Call(
             caller,
             verb,
@@ -307,19 +325,31 @@ def _query(request: web.BaseRequest) -> dict[str, str]:
     return dict(reversed(said))  # Go takes the first of several
 
 
-async def _body(request: web.BaseRequest) -> tuple[bytes, str]:
-    """The body, and its media type without parameters."""
+async def _body(request: web.BaseRequest, seconds: float) -> tuple[bytes, str]:
+    """The body, which has so long to come, and its media type without parameters."""
     if (request.content_length or 0) > BODY_LIMIT:
         raise statuses.too_large(BODY_LIMIT)
     try:
-        body = await request.read()
+        # the task that a timeout takes is not for those, nearly all, that came whole
+        whole = request.content.is_eof()
+        body = await (request.read() if whole else asyncio.wait_for(request.read(), seconds))
+    except asyncio.TimeoutError:
+        raise statuses.too_slow() from None
     except web.HTTPRequestEntityTooLarge:
         raise statuses.too_large(BODY_LIMIT) from None
+    except web.RequestPayloadError as error:
+        raise statuses.bad_request(f"the body cannot be read: {error}") from None
     return body, request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
 def _warn(response: web.Response, warnings: Iterable[str]) -> None:
-    for text in warnings:
+    """Warnings are headers, of which there is no room for any number (kubernetes/apiserver, pkg/endpoints/filters/warning.go)."""
+    texts = list(dict.fromkeys(warnings))
+    if sum(map(len, texts)) > _WARNING_RUNES:
+        texts = [text[:_WARNING_ITEM_RUNES] for text in texts]
+        before = itertools.accumulate(map(len, texts), initial=0)
+        texts = [text for text, written in zip(texts, before, strict=False) if written < _WARNING_RUNES]
+    for text in texts:
         response.headers.add("Warning", f"299 - {orjson.dumps(text).decode()}")
 
 
@@ -354,18 +384,48 @@ def _refusal(request: web.BaseRequest, refused: statuses.StatusError) -> web.Res
     return response
 
 
-def server(http: Http) -> web.Server:
-    """The aiohttp server that runs it: low level, no router."""
+class _Patient(web.Server):
+    """Hangs up on who does not say what he wants in time, as kube-apiserver does: connections are not to be had without end.
 
-    def make(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+    Args:
+        seconds: from the beginning of a connection to the end of the headers of its first request.
+    """
+
+    def __init__(self, http: Http, seconds: float, **more: Any) -> None:
+        super().__init__(http.handle, request_factory=self._make, **more)
+        self._seconds = seconds
+        self._silent: dict[web.RequestHandler, asyncio.TimerHandle] = {}
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        self._silent[handler] = asyncio.get_running_loop().call_later(self._seconds, transport.abort)
+
+    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        self._heard(handler)
+        super().connection_lost(handler, exc)
+
+    def _heard(self, handler: web.RequestHandler) -> None:
+        if (waiting := self._silent.pop(handler, None)) is not None:
+            waiting.cancel()
+
+    def _make(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+        self._heard(protocol)
         loop = asyncio.get_running_loop()
         return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=BODY_LIMIT)
 
-    return web.Server(
-        http.handle,
-        request_factory=make,
+
+def server(http: Http, patience: float = HEAD_SECONDS) -> web.Server:
+    """The aiohttp server that runs it: low level, no router.
+
+    Args:
+        patience: seconds in which the headers of the first request of a connection have to come.
+    """
+    return _Patient(
+        http,
+        patience,
         handler_cancellation=True,
         access_log=None,
+        auto_decompress=False,  # kube-apiserver does not unpack what it is sent either, and so no bomb goes off
         tcp_keepalive=True,
         keepalive_timeout=_KEEPALIVE_SECONDS,
         max_line_size=_LINE_LIMIT,

@@ -7,6 +7,8 @@ import sys
 import traceback
 from datetime import datetime, timezone
 
+from aiohttp.http_exceptions import BadHttpMessage
+
 NAME = "pytest_daemonset.embedded"
 
 
@@ -21,7 +23,11 @@ class OneLine(logging.Formatter):
             error = record.exc_info[1]
             whole = record.name == NAME
             lines = traceback.format_exception(error) if whole else traceback.format_exception_only(error)
-            text = f"{text}: {''.join(lines)}"
+            told = "".join(lines)
+            if isinstance(error, BadHttpMessage):
+                # the parser shows the bytes that it stumbled over, in which a token may stand
+                told = told.partition("b'")[0].partition('b"')[0]
+            text = f"{text}: {told}"
         return f"{stamp} {record.levelname} {record.name} {' | '.join(text.split(chr(10))).rstrip(' |')}"
 
 

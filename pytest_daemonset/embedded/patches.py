@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -10,7 +11,7 @@ from pytest_daemonset.embedded import statuses
 from pytest_daemonset.embedded.bodies import go_type, part
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 Object = dict[str, Any]
 Path = tuple[str, ...]
@@ -24,6 +25,7 @@ OF_CUSTOM_RESOURCES = (JSON, MERGE)
 _ORDER = "$setElementOrder/"
 _DELETE = "$deleteFromPrimitiveList/"
 _MAX_OPERATIONS = 10_000
+_MOST_COPIED = 3 * 1024 * 1024
 
 
 def apply(obj: Object, data: bytes, content_type: str, merge_keys: Mapping[Path, str]) -> Object:
@@ -100,13 +102,21 @@ def _json_patch(obj: Object, patch: Any) -> Object:
         text = f"The allowed maximum operations in a JSON patch is {_MAX_OPERATIONS}, got {len(patch)}"
         raise statuses.StatusError(413, "RequestEntityTooLarge", text)
     try:
-        patched = jsonpatch.JsonPatch(patch).apply(obj, in_place=True)
+        operations = [jsonpatch.JsonPatch([each]) for each in patch]
+        patched, copied = obj, 0
+        for said, operation in zip(patch, operations, strict=True):
+            if said["op"] == "copy":
+                copied += len(orjson.dumps(jsonpointer.resolve_pointer(patched, said["from"])))
+                if copied > _MOST_COPIED:
+                    raise statuses.rejected()
+            patched = operation.apply(patched, in_place=True)
     except (
         jsonpatch.JsonPatchException,
         jsonpointer.JsonPointerException,
         TypeError,
         KeyError,
         AttributeError,
+        RecursionError,
     ) as error:
         refused = statuses.rejected()
         raise refused from error
@@ -161,7 +171,8 @@ def strategic(obj: Object, patch: Object, merge_keys: Mapping[Path, str], path: 
 def _delete_from(obj: Object, key: str, values: Any) -> None:
     old = obj.get(key)
     if isinstance(old, list) and isinstance(values, list):
-        obj[key] = [each for each in old if each not in values]
+        gone = {_mark(each) for each in values}
+        obj[key] = [each for each in old if _mark(each) not in gone]
 
 
 def _merge_list(old: Any, patch: list[Any], order: Any, merge_keys: Mapping[Path, str], path: Path) -> list[Any]:
@@ -170,7 +181,8 @@ def _merge_list(old: Any, patch: list[Any], order: Any, merge_keys: Mapping[Path
         return [_plain(each) for each in patch]
     before = old if isinstance(old, list) else []
     if merge_key == "":
-        merged = before + [each for each in patch if each not in before]
+        known = {_mark(each) for each in before}
+        merged = before + [each for each in patch if _mark(each) not in known]
         return _ordered(merged, before, patch if order is None else order, "")
     changes = [each for each in patch if isinstance(each, dict)]
     if len(changes) != len(patch):
@@ -179,14 +191,15 @@ def _merge_list(old: Any, patch: list[Any], order: Any, merge_keys: Mapping[Path
         )
     if any(each.get("$patch") == "replace" for each in changes):
         return [_plain(each) for each in changes if "$patch" not in each]
-    gone = [each.get(merge_key) for each in changes if each.get("$patch") == "delete"]
-    merged = [each for each in before if _key(each, merge_key) not in gone]
+    gone = {_mark(each.get(merge_key)) for each in changes if each.get("$patch") == "delete"}
+    merged = [each for each in before if _mark(_key(each, merge_key)) not in gone]
     kept = [each for each in changes if each.get("$patch") != "delete"]
+    places = _places(_key(each, merge_key) for each in merged)
     for change in kept:
         if merge_key not in change:
             raise statuses.bad_request(f"map: {change} does not contain declared merge key: {merge_key}")
-        at = next((i for i, each in enumerate(merged) if _key(each, merge_key) == change[merge_key]), None)
-        if at is None:
+        at = places.setdefault(_mark(change[merge_key]), len(merged))
+        if at == len(merged):
             merged.append(strategic({}, change, merge_keys, path))
         else:
             merged[at] = strategic(merged[at], change, merge_keys, path)
@@ -208,21 +221,31 @@ def _key(value: Any, merge_key: str) -> Any:
     return value.get(merge_key) if isinstance(value, dict) else None
 
 
-def _position(keys: list[Any], key: Any) -> int:
-    return keys.index(key) if key in keys else -1
+def _mark(key: Any) -> Any:
+    """What tells values apart, also those that are no keys of a dict."""
+    return orjson.dumps(key, option=orjson.OPT_SORT_KEYS) if isinstance(key, list | dict) else key
+
+
+def _places(keys: Iterable[Any]) -> dict[Any, int]:
+    """Where each of them stands first."""
+    places: dict[Any, int] = {}
+    for at, key in enumerate(keys):
+        places.setdefault(_mark(key), at)
+    return places
 
 
 def _ordered(merged: list[Any], before: list[Any], order: Any, merge_key: str) -> list[Any]:
     """Weave what the patch orders into what only the server has: the patch's elements first, where no older order says otherwise."""
-    wanted = [_key(each, merge_key) for each in order] if isinstance(order, list) else []
-    server = [_key(each, merge_key) for each in before]
-    left = [each for each in merged if _key(each, merge_key) not in wanted]
-    right = sorted(
-        (each for each in merged if _key(each, merge_key) in wanted),
-        key=lambda each: wanted.index(_key(each, merge_key)),
-    )
+
+    def place(each: Any, places: dict[Any, int]) -> int:
+        return places.get(_mark(_key(each, merge_key)), -1)
+
+    wanted = _places(_key(each, merge_key) for each in order) if isinstance(order, list) else {}
+    server = _places(_key(each, merge_key) for each in before)
+    left = deque(each for each in merged if place(each, wanted) < 0)
+    right = deque(sorted((each for each in merged if place(each, wanted) >= 0), key=lambda each: place(each, wanted)))
     woven: list[Any] = []
     while left and right:
-        first, second = _position(server, _key(left[0], merge_key)), _position(server, _key(right[0], merge_key))
-        woven.append(left.pop(0) if first >= 0 and second >= 0 and first < second else right.pop(0))
-    return woven + left + right
+        first, second = place(left[0], server), place(right[0], server)
+        woven.append((left if 0 <= first < second else right).popleft())
+    return [*woven, *left, *right]

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import resource
 import signal
 import socket
 import sys
@@ -35,6 +36,13 @@ if TYPE_CHECKING:
 SYSTEM = Caller("system:apiserver", ("system:masters",), "pytest-daemonset-embedded")
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 _GRACE = 0.5
+
+
+def _allow_connections() -> None:
+    """As many open files as the machine lets us have, as Go does it: a thousand watches are soon there."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # some systems say "unlimited" and do not mean it
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _listen(port: int) -> socket.socket:
@@ -96,6 +104,7 @@ async def run(settings: Settings) -> None:
     Raises:
         OSError: the port is taken, or the folder cannot be written to.
     """
+    _allow_connections()
     async with contextlib.AsyncExitStack() as stack:
         audit = AuditLog(settings.directory / "audit.log")
         stack.callback(audit.close)

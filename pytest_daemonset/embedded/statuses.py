@@ -195,6 +195,11 @@ def too_large(limit: int) -> StatusError:
     return StatusError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {limit}")
 
 
+def too_slow() -> StatusError:
+    """504: the body did not come in time."""
+    return StatusError(504, "Timeout", "Timeout: request did not complete within the allotted timeout")
+
+
 def expired(message: str) -> StatusError:
     """410: that past has been forgotten."""
     return StatusError(410, "Expired", message)

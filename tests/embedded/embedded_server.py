@@ -15,7 +15,7 @@ from pytest_daemonset.embedded import roles
 from pytest_daemonset.embedded.api import Api
 from pytest_daemonset.embedded.authorization import Authorizer, Everything
 from pytest_daemonset.embedded.calls import Caller
-from pytest_daemonset.embedded.http import Http, server
+from pytest_daemonset.embedded.http import BODY_SECONDS, HEAD_SECONDS, Http, server
 from pytest_daemonset.embedded.kinds import ALL_KINDS
 from pytest_daemonset.embedded.rbac import Rbac
 from pytest_daemonset.embedded.watch import Watches
@@ -119,7 +119,12 @@ class Stream:
 
 @contextlib.asynccontextmanager
 async def serving(
-    ring: int = 100, buffer: int = 1 << 20, bookmark_interval: float = 0.005, tokens: Mapping[str, Caller] | None = None
+    ring: int = 100,
+    buffer: int = 1 << 20,
+    bookmark_interval: float = 0.005,
+    tokens: Mapping[str, Caller] | None = None,
+    patience: float = HEAD_SECONDS,
+    body_patience: float = BODY_SECONDS,
 ) -> AsyncIterator[Session]:
     """A server and its client; with `tokens` beside Alice's, roles say who may do what."""
     api = make_api(ring=ring)
@@ -128,8 +133,8 @@ async def serving(
     if tokens is not None:
         roles.provide(api, ROOT)
         authorizer = Rbac(api)
-    http = Http(api, {TOKEN: ALICE, **(tokens or {})}, watches, authorizer)
-    runner = server(http)
+    http = Http(api, {TOKEN: ALICE, **(tokens or {})}, watches, authorizer, body_patience)
+    runner = server(http, patience)
     listening = await asyncio.get_running_loop().create_server(runner, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
     try:

@@ -33,7 +33,7 @@ def _ask(method: str, path: str, body=None, **headers: str):
         (b"null", 400),
         (b'"text"', 400),
         (b"\xff\xfe", 400),
-        (b'{"metadata": {"name": "\xc3"}}', 400),
+        (b'{"metadata": {"name": "\xc3"}}', 422),
         (b'{"metadata": []}', 400),
         (b'{"metadata": {"name": 3}}', 400),
         (b'{"metadata": {"name": "a"}}', 409),
