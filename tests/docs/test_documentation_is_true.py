@@ -16,7 +16,7 @@ from pytest_daemonset.__main__ import parser
 ROOT = Path(__file__).parents[2]
 PAGES = [
     ROOT / "README.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("writing-tests", "your-controller", "troubleshooting")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("writing-tests", "your-controller", "profiles", "troubleshooting")),
 ]
 AGENT = (ROOT / "examples" / "downstream" / "deploy" / "agent.yaml").read_text(encoding="utf-8")
 # Whose words they are: not ours, so not in our source.
@@ -46,17 +46,24 @@ OURS = [
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.stem)
-def test_every_python_block_is_a_test_that_passes(pytester: pytest.Pytester, page: Path) -> None:
-    pytester.makefile(".yaml", agent=AGENT)
-    count = 0
+def test_every_python_block_is_a_test_that_passes(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, page: Path
+) -> None:
+    """A block may say its file, and a folder before it: the folder is another project, with settings of its own."""
+    count: dict[Path, int] = {}
     for number, block in enumerate(blocks(page, "python")):
-        named = re.match(r"# (\w+\.py)\n", block)
-        name = named[1] if named else f"test_block_{number}.py"
-        (pytester.path / name).write_text(block, encoding="utf-8")
+        named = re.match(r"# (?:(\w+)/)?(\w+\.py)\n", block)
+        folder = pytester.path / (named[1] or "first" if named else "first")
+        folder.mkdir(exist_ok=True)
+        (folder / "agent.yaml").write_text(AGENT, encoding="utf-8")
+        (folder / (named[2] if named else f"test_block_{number}.py")).write_text(block, encoding="utf-8")
         tests = len(re.findall(r"^(?:async )?def test_", block, re.MULTILINE))
         assert tests or named, f"{page}: this block is no test, so nothing shows that it is true:\n{block}"
-        count += tests
-    pytester.runpytest_subprocess("-p", "no:asyncio").assert_outcomes(passed=count)
+        count[folder] = count.get(folder, 0) + tests
+    for folder, tests in count.items():
+        monkeypatch.chdir(folder)
+        run = pytester.runpytest_subprocess("-p", "no:asyncio", f"--rootdir={folder}", ".")
+        run.assert_outcomes(passed=tests)
 
 
 @pytest.mark.parametrize("command", OURS)
