@@ -321,6 +321,8 @@ def _document(request: web.BaseRequest, document: Document) -> web.Response:
 
 
 def _query(request: web.BaseRequest) -> dict[str, str]:
+    if not request.rel_url.raw_query_string:
+        return {}
     said = parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True, errors="replace")
     return dict(reversed(said))  # Go takes the first of several
 

@@ -77,7 +77,7 @@ def validate(obj: Object, namespaced: bool, name_rule: str) -> list[FieldError]:
         errors.append(forbidden("metadata.namespace", "not allowed on this type"))
     if meta.get("generation", 0) < 0:
         errors.append(invalid("metadata.generation", meta["generation"], "must be greater than or equal to 0"))
-    return [*errors, *_validate_maps(meta), *_validate_finalizers(meta)]
+    return [*errors, *_validate_maps(meta, {}), *_validate_finalizers(meta)]
 
 
 def validate_update(new: Object, old: Object) -> list[FieldError]:
@@ -95,7 +95,7 @@ def validate_update(new: Object, old: Object) -> list[FieldError]:
         for name in ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
         if meta.get(name) != was.get(name)
     ]
-    return [*errors, *_validate_maps(meta)]
+    return [*errors, *_validate_maps(meta, was)]
 
 
 def validate_labels(labels: dict[str, str], path: str) -> list[FieldError]:
@@ -115,12 +115,16 @@ def validate_annotations(annotations: dict[str, str], path: str) -> list[FieldEr
     return errors
 
 
-def _validate_maps(meta: Object) -> list[FieldError]:
-    return [
-        *validate_labels(meta.get("labels", {}), "metadata.labels"),
-        *validate_annotations(meta.get("annotations", {}), "metadata.annotations"),
-        *_validate_owners(meta.get("ownerReferences", [])),
-    ]
+def _validate_maps(meta: Object, was: Object) -> list[FieldError]:
+    """Tell what is wrong with what is not as it was: that was found right."""
+    errors: list[FieldError] = []
+    if (labels := meta.get("labels")) and labels != was.get("labels"):
+        errors += validate_labels(labels, "metadata.labels")
+    if (annotations := meta.get("annotations")) and annotations != was.get("annotations"):
+        errors += validate_annotations(annotations, "metadata.annotations")
+    if (owners := meta.get("ownerReferences")) and owners != was.get("ownerReferences"):
+        errors += _validate_owners(owners)
+    return errors
 
 
 def _validate_owners(owners: list[Object]) -> list[FieldError]:
