@@ -31,6 +31,14 @@ def parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="run the conformance suite against a controller")
     _cluster_options(verify)
     verify.add_argument(
+        "--k3s",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="with --cluster k3s, one of its settings, such as image=rancher/k3s:v1.33.5-k3s1 or virtual=yes: what "
+        "`pytest --help` lists as --daemonset-k3s-NAME",
+    )
+    verify.add_argument(
         "--rows",
         metavar="ID,…",
         help="only these rows of the contract, such as AMO-01,PLACE-03 (a prefix will do: AMO)",

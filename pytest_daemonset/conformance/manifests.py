@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 IMAGE = "registry.k8s.io/pause:3.10"
+OTHER_IMAGE = "registry.k8s.io/pause:3.9"
 NOBODY = "nobody.example.com"
 """A scheduler that does not exist: pods that ask for it stay unbound, for binders serve their own name only."""
 

@@ -14,7 +14,7 @@ from pytest_daemonset.conformance.goals import (
     every_eligible_node_served,
     gone,
 )
-from pytest_daemonset.conformance.manifests import daemonset, pod
+from pytest_daemonset.conformance.manifests import OTHER_IMAGE, daemonset, pod
 from pytest_daemonset.conformance.rig import SAFETY
 from pytest_daemonset.conformance.rolling import VERSION, all_at, revisions, revisions_of, rolling, to
 from pytest_daemonset.contract import one_pod_per_node, ready, status_matches
@@ -210,12 +210,12 @@ def test_OWN_11_made_again_with_another_template_a_set_replaces_its_orphans(rig:
     _orphaned(rig, old)
     manifest = rolling(version="1")
     # The labels stay, so that an image alone tells old from new.
-    manifest["spec"]["template"]["spec"]["containers"][0]["image"] = "registry.k8s.io/pause:3.9"
+    manifest["spec"]["template"]["spec"]["containers"][0]["image"] = OTHER_IMAGE
     new = rig.apply(manifest, recorded=False)
 
     def complaint(state: State) -> str | None:
         images = {one.name: one.object["spec"]["containers"][0]["image"] for one in state.owned.values() if one.active}
-        stale = [name for name, image in images.items() if not image.endswith(":3.9")]
+        stale = [name for name, image in images.items() if image != OTHER_IMAGE]
         return f"of the old template: {', '.join(stale)}" if stale or not images else None
 
     new.eventually(StateGoal("no pod of the old template", complaint) & every_eligible_node_served & counters())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_daemonset.conformance.goals import StateGoal, counters
-from pytest_daemonset.conformance.manifests import reference
+from pytest_daemonset.conformance.manifests import IMAGE, OTHER_IMAGE, reference
 from pytest_daemonset.conformance.rolling import (
     GUARD,
     VERSION,
@@ -141,9 +141,9 @@ def test_REV_04_the_data_of_a_revision_brings_its_template_back_and_never_change
     def change(stored: dict[str, Any]) -> None:
         template = stored["spec"]["template"]
         template["metadata"]["annotations"] = {"example.com/other": "second"}
-        template["spec"]["containers"][0] |= {"env": env[1:], "image": "registry.k8s.io/pause:3.9"}
+        template["spec"]["containers"][0] |= {"env": env[1:], "image": OTHER_IMAGE}
         template["spec"]["tolerations"] = []
-        template["spec"]["containers"].append({"name": "more", "image": "registry.k8s.io/pause:3.10"})
+        template["spec"]["containers"].append({"name": "more", "image": IMAGE})
 
     agent.update(change)
     agent.eventually(counters() & revisions(1, 2))

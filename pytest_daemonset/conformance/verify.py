@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_daemonset.conformance.levels import LATER, chosen, level_of
+from pytest_daemonset.conformance.manifests import IMAGE, OTHER_IMAGE
 from pytest_daemonset.conformance.profiles import Profile
 from pytest_daemonset.conformance.rows import ROWS
 from pytest_daemonset.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 HERE = Path(__file__).parent
 
@@ -59,6 +60,7 @@ def verify(options: argparse.Namespace) -> int:
         f"--daemonset-kind={options.kind}",
     ]
     words += [f"--daemonset-cluster={options.cluster}", f"--daemonset-nodes={options.nodes}"]
+    words += _k3s(options.k3s, options.cluster)
     words += [
         f"--daemonset-controller={options.controller}",
         f"--daemonset-controller-ready={options.controller_ready}",
@@ -86,6 +88,28 @@ def verify(options: argparse.Namespace) -> int:
     return {pytest.ExitCode.OK: 0, pytest.ExitCode.TESTS_FAILED: 1, pytest.ExitCode.INTERRUPTED: 130}.get(
         pytest.ExitCode(code), 2
     )
+
+
+def _k3s(settings: Sequence[str], cluster: str) -> list[str]:
+    """The settings of the k3s cluster; the suite's own images need no registry there."""
+    if cluster != "k3s":
+        if settings:
+            raise UsageError(f"--k3s {settings[0]}: only with --cluster k3s")
+        return []
+    from pytest_daemonset.plugin import OPTIONS  # imported any sooner, pytest could not rewrite its assertions
+
+    images = [IMAGE, OTHER_IMAGE]
+    words = []
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or f"k3s_{name.replace('-', '_')}" not in OPTIONS:
+            known = ", ".join(one[4:].replace("_", "-") for one in OPTIONS if one.startswith("k3s_"))
+            raise UsageError(f"--k3s {setting}: expected NAME=VALUE, with a NAME of {known}")
+        if name == "tiny-images":
+            images.append(value)
+        else:
+            words.append(f"--daemonset-k3s-{name}={value}")
+    return [*words, f"--daemonset-k3s-tiny-images={','.join(images)}"]
 
 
 @contextmanager
