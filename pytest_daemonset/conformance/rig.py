@@ -18,7 +18,7 @@ from pytest_daemonset.contract import (
 )
 from pytest_daemonset.contract.shape import nested
 from pytest_daemonset.controllers.awaiting import stirred
-from pytest_daemonset.daemonsets.kinds import PLAIN_KIND, KindUnderTest
+from pytest_daemonset.daemonsets.kinds import PLAIN_KIND, USUAL, KindUnderTest
 from pytest_daemonset.errors import ClusterError, Violation
 from pytest_daemonset.kube.client import MERGE_PATCH
 from pytest_daemonset.kube.errors import ApiError
@@ -417,11 +417,17 @@ class Rig:
         """
         return max(least, 1.2 * self.timings.resync)
 
-    @property
-    def at_rest(self) -> float:
-        """Seconds of quiet after which the controller looks at a set no more of itself: for rows in which a sync that was due anyway
-        would pass for a reaction. There is no event for "idle", so the profile says how late a sync may come.
+    def rested(self) -> float:
+        """Begin a row in which a sync that was due anyway would pass for a reaction.
+
+        There is no event for "idle", so the profile says how late a sync may come. Where that is longer than usual a queue lags behind
+        for as long as it has been busy, and only a controller that has just started owes nothing.
+
+        Returns:
+            Seconds of quiet after which the controller looks at a set no more of itself.
         """
+        if self.timings.put_off > USUAL.put_off and not self._running.cluster.builtin_inside:
+            self.restart()
         return self.timings.put_off
 
     # Verdicts

@@ -99,7 +99,7 @@ def test_STAT_09_counters_follow_changes_of_nodes_alone(rig: Rig, change: str) -
     event is one. Pod GC touches the pod of the node that goes, which is a nudge if it came first: it is held back where that can be
     done, and comes later by far where not.
     """
-    node = exactly(rig, 3)[0]
+    node, rest = exactly(rig, 3)[0], rig.rested()
     manifest = daemonset(tolerations=[{"key": "example.com/own", "operator": "Exists"}])
     if change == "a node goes":
         manifest["spec"]["template"]["metadata"]["finalizers"] = ["example.com/kept"]
@@ -107,7 +107,7 @@ def test_STAT_09_counters_follow_changes_of_nodes_alone(rig: Rig, change: str) -
             rig.hold("pod-gc")
     agent = rig.apply(manifest)
     rig.at_end(lambda: rig.strip_finalizers(agent.pods()))
-    agent.eventually(one_pod_per_node & ready & counters(desiredNumberScheduled=3), settle=rig.at_rest)
+    agent.eventually(one_pod_per_node & ready & counters(desiredNumberScheduled=3), settle=rest)
     if change == "a node goes":
         pod = agent.pod_on(node)
         node.leave().wait()
@@ -121,7 +121,7 @@ def test_STAT_09_counters_follow_changes_of_nodes_alone(rig: Rig, change: str) -
     if change == "a taint goes":
         # The row is about the second half, so that the first one is helped along.
         agent.barrier()
-    agent.eventually(counters(desiredNumberScheduled=2, numberMisscheduled=1), settle=rig.at_rest)
+    agent.eventually(counters(desiredNumberScheduled=2, numberMisscheduled=1), settle=rest)
     if change == "a taint goes":
         node.untaint("example.com/dedicated").wait()
         agent.eventually(counters(desiredNumberScheduled=3, numberMisscheduled=0))

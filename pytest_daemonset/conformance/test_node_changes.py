@@ -79,7 +79,7 @@ def test_NODE_03_the_controller_removes_the_unbound_pod_of_a_node_that_vanished(
     agent = rig.apply(manifest)
     rig.at_end(lambda: rig.strip_finalizers(agent.pods()))
     if its_pod == "unbound":
-        agent.eventually(every_eligible_node_served, settle=rig.at_rest)
+        agent.eventually(every_eligible_node_served, settle=rig.rested())
     else:
         agent.eventually(one_pod_per_node & ready)
     victim = agent.pod_on(node)

@@ -143,10 +143,10 @@ def test_PLACE_14_an_unbound_pod_goes_when_its_node_stops_being_eligible(rig: Ri
     Source: code; the built-in controller waits for another event (observed). Catches: pods looked up by the node that they are
     bound to. Trap: no nudge, so at rest before, and all other nodes are kept still, for a change of theirs would be one.
     """
-    node = rig.workers(2)[0]
+    node, rest = rig.workers(2)[0], rig.rested()
     node.label({ZONE: "a"}).wait()
     agent = rig.apply(daemonset(schedulerName=NOBODY, nodeSelector={ZONE: "a"}))
-    agent.eventually(every_eligible_node_served & counters(currentNumberScheduled=1), settle=rig.at_rest)
+    agent.eventually(every_eligible_node_served & counters(currentNumberScheduled=1), settle=rest)
     victim = agent.pod_on(node)["metadata"]["uid"]
     node.label({ZONE: None}).wait()
     agent.eventually(gone(victim))

@@ -56,9 +56,9 @@ def test_TAINT_07_a_tainted_node_that_keeps_its_pod_is_misscheduled_and_gets_no_
     Source: code; for the built-in controller the taint alone wakes nobody (observed). Catches: a pod made again because it ran
     here before. Trap: counters without a nudge, so at rest before; "no other one" is negative, so a barrier.
     """
-    node = rig.workers(2)[0]
+    node, rest = rig.workers(2)[0], rig.rested()
     agent = rig.apply(daemonset())
-    agent.eventually(one_pod_per_node & ready & status_matches, settle=rig.at_rest)
+    agent.eventually(one_pod_per_node & ready & status_matches, settle=rest)
     made = agent.made_for()
     node.taint(f"{KEY}:NoSchedule").wait()
     agent.eventually(counters(numberMisscheduled=1) & status_matches)

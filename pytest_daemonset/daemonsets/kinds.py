@@ -35,7 +35,8 @@ class Timings:
         back_off_growth: the least factor from one such wait to the next.
         back_off_cap: the longest of these waits, in seconds.
         resync: seconds after which it looks at every set unasked, and may write; 0 for never. Rests are watched for longer.
-        put_off: seconds that a sync may come late without any event: a set is at rest only when it has been quiet for as long.
+        put_off: seconds that a sync may come late without any event: a set is at rest only when it has been quiet for as long. More
+            than usual means that its queue lags when it is busy: rows that need rest start it anew.
         patience: what every time-out is multiplied by.
     """
 
