@@ -84,6 +84,29 @@ _UNIMITATED_GROUPS = frozenset(
         "scheduling.k8s.io",
     }
 )
+_ORDER = (
+    "apps",
+    "events.k8s.io",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "autoscaling",
+    "batch",
+    "certificates.k8s.io",
+    "networking.k8s.io",
+    "policy",
+    "rbac.authorization.k8s.io",
+    "storage.k8s.io",
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "scheduling.k8s.io",
+    "coordination.k8s.io",
+    "node.k8s.io",
+    "discovery.k8s.io",
+    "resource.k8s.io",
+    "flowcontrol.apiserver.k8s.io",
+)
+"""In which order groups are told: who asks for a short name that several have gets the first. Those of custom resources follow."""
+
 _UNIMITATED_PATHS = ("/metrics", "/logs", "/.well-known", "/debug", "/configz", "/flagz", "/statusz")
 
 
@@ -131,13 +154,17 @@ def _storage_hash(kind: Kind) -> str:
     return base64.b64encode(hashlib.sha256(said).digest()[:8]).decode()
 
 
+def _rank(group: str) -> int:
+    return _ORDER.index(group) if group in _ORDER else len(_ORDER)
+
+
 class Discovery:
     """Answers to GET on the roots, groups and versions; each encoded once in each form."""
 
     def __init__(self, served: Mapping[str, Served]) -> None:
         self._kinds = [*(each.kind for each in served.values()), *REVIEWS]
         groups = list(dict.fromkeys(kind.group for kind in self._kinds))
-        named = [group for group in groups if group]
+        named = sorted((group for group in groups if group), key=_rank)
         self._told: dict[str, Object] = {
             "/api": {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []},
             "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": [self._group(group) for group in named]},
@@ -181,7 +208,8 @@ class Discovery:
         return {"name": group, "versions": versions, "preferredVersion": versions[0]}
 
     def _of(self, group: str, version: str) -> list[Kind]:
-        return [kind for kind in self._kinds if (kind.group, kind.version) == (group, version)]
+        found = (kind for kind in self._kinds if (kind.group, kind.version) == (group, version))
+        return sorted(found, key=lambda kind: kind.plural)
 
     def _resources(self, group: str, version: str) -> Object:
         resources: list[Object] = []

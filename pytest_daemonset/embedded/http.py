@@ -171,6 +171,9 @@ class Http:
             return web.Response(body=body, headers={"Content-Type": content_type})
         if what := discovery.unimitated_path(path):
             raise statuses.not_imitated(what)
+        # of what is a part of the API there is a Status, of the rest a text
+        if path.startswith("/api/") or (path.startswith("/apis/") and path.split("/")[2] in self._paths.groups):
+            raise statuses.no_such_resource()
         return web.Response(status=404, text="404 page not found\n")
 
     async def _review(self, request: web.BaseRequest, caller: Caller, target: Target, kind: Kind) -> web.StreamResponse:
@@ -211,6 +214,8 @@ class Http:
         if verb is None:
             raise statuses.method_not_allowed()
         streams = verb == "list" and watch.asks_to_watch(query)
+        if verb == "list":
+            lists.check_timeout(query)
         custom = kind.table is None
         form = media.negotiate(request.headers.get("Accept", ""), stream=streams, custom=custom)
         # most want plain JSON, whose bytes are there already

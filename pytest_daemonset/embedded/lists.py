@@ -165,20 +165,24 @@ def parse_labels(text: str) -> tuple[Requirement, ...]:
             raise statuses.bad_request(f"found '{token}', expected: ',' or 'end of string'")
 
 
-def _split_fields(text: str) -> list[str]:
-    terms, term, escaped = [], "", False
-    for char in text:
-        if escaped:
-            term += char if char in "\\,=" else "\\" + char
-            escaped = False
-        elif char == "\\":
-            escaped = True
-        elif char == ",":
-            terms.append(term)
-            term = ""
-        else:
-            term += char
-    return [each for each in [*terms, term] if each]
+_TERM = re.compile(r"((?:\\.|[^\\,])+)")
+_OPERATOR = re.compile(r"!=|==|=")
+
+
+def _field_terms(text: str) -> Iterator[tuple[str, str, str]]:
+    """Field, operator and value of each term.
+
+    Raises:
+        StatusError: 400, as kube-apiserver's parser says it.
+    """
+    for term in _TERM.findall(text):
+        operator = _OPERATOR.search(term)
+        if operator is None:
+            raise statuses.bad_request(f"invalid selector: '{text}'; can't understand '{term}'")
+        value = term[operator.end() :]
+        if "=" in re.sub(r"\\.", "", value):
+            raise statuses.bad_request("invalid field selector: unescaped character in value: 61")
+        yield term[: operator.start()], operator[0], re.sub(r"\\([\\,=])", r"\1", value)
 
 
 @dataclass(frozen=True)
@@ -244,17 +248,15 @@ def selector(served: Served, namespace: str, query: Mapping[str, str]) -> Select
     unequal: list[tuple[str, str]] = []
     if text := query.get("fieldSelector", ""):
         known = served.kind.field_labels({"metadata": {}})
-        for term in _split_fields(text):
-            if "!=" in term:
-                field, value = term.split("!=", 1)
-                unequal.append((field, value))
-            elif "==" in term or "=" in term:
-                field, value = term.split("==" if "==" in term else "=", 1)
-                equal[field] = value
-            else:
-                raise statuses.bad_request(f"invalid selector: '{text}'; can't understand '{term}'")
+        for field, operator, value in _field_terms(text):
+            if not field and not value:
+                continue  # asks for nothing
             if field not in known:
                 raise statuses.bad_request(f"field label not supported: {field}")
+            if operator == "!=":
+                unequal.append((field, value))
+            else:
+                equal[field] = value
     return Selector(namespace, parse_labels(query.get("labelSelector", "")), equal or None, tuple(unequal))
 
 
@@ -293,10 +295,19 @@ def _continue(rv: int, last: tuple[str, str]) -> str:
 
 
 def _limit(text: str) -> int:
-    number = whole_number(text or "0")
+    number = whole_number((text or "0").removeprefix("-"))
     if number is None:
         raise statuses.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
-    return number
+    return 0 if text.startswith("-") else number
+
+
+def check_timeout(query: Mapping[str, str]) -> None:
+    """Refuse a time that is no number.
+
+    Raises:
+        StatusError: 400.
+    """
+    _limit(query.get("timeoutSeconds", ""))
 
 
 def check_match(query: Mapping[str, str]) -> None:
@@ -305,6 +316,9 @@ def check_match(query: Mapping[str, str]) -> None:
     Raises:
         StatusError: 422, as kube-apiserver validates ListOptions.
     """
+    if query.get("sendInitialEvents"):
+        text = "Forbidden: sendInitialEvents is forbidden for list"
+        raise statuses.invalid_option("ListOptions", "sendInitialEvents", "FieldValueForbidden", text)
     match = query.get("resourceVersionMatch", "")
     if not match:
         return

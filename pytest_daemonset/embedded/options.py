@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 _NAMES = {"create": "CreateOptions", "update": "UpdateOptions", "patch": "PatchOptions"}
+_MANAGER_LIMIT = 128
 _POLICIES = ("Foreground", "Background", "Orphan")
 
 
@@ -45,6 +46,9 @@ def unknown_fields(call: Call, answer: Answer, unknown: list[str]) -> None:
     Raises:
         StatusError: 400 under Strict, 422 where it is a patch that brings them; 422 for another value.
     """
+    if len(call.query.get("fieldManager", "").encode()) > _MANAGER_LIMIT:
+        text = f"Too long: may not be more than {_MANAGER_LIMIT} bytes"
+        raise statuses.invalid_option(_NAMES[call.verb], "fieldManager", "FieldValueTooLong", text)
     strict = call.query.get("fieldValidation") == "Strict"
     if unknown and strict and call.verb == "patch" and call.content_type != patches.APPLY:
         texts = ", ".join(f'unknown field "{path}"' for path in unknown)
@@ -110,7 +114,10 @@ def checked_delete_options(options: Object) -> Object:
     orphans = bodies.part(options, "orphanDependents", bool)
     policy = bodies.part(options, "propagationPolicy", str)
     bodies.part(options, "preconditions", dict)
-    if orphans is not None and policy is None:
+    if orphans is not None and policy is not None:
+        text = f'Invalid value: "{policy}": orphanDependents and deletionPropagation cannot be both set'
+        raise statuses.invalid_option("DeleteOptions", "propagationPolicy", "FieldValueInvalid", text)
+    if orphans is not None:
         options["propagationPolicy"] = "Orphan" if orphans else "Background"
     if policy is not None and policy not in _POLICIES:
         text = f'Unsupported value: "{policy}": supported values: "Foreground", "Background", "Orphan", "nil"'

@@ -78,7 +78,9 @@ def answer(
         known = tokens.get(obj["spec"].get("token", ""))
         obj["status"] = {"user": {}} if known is None else {"authenticated": True, "user": _user(known)}
     elif kind is _RULES:
-        rules = authorizer.rules(caller, obj["spec"].get("namespace", ""))
+        if not obj["spec"].get("namespace"):
+            raise statuses.bad_request("no namespace on request")
+        rules = authorizer.rules(caller, obj["spec"]["namespace"])
         obj["status"] = {"resourceRules": rules.resources, "nonResourceRules": rules.paths, "incomplete": False}
     else:
         obj["status"] = _decide(kind, namespace, caller, authorizer, obj["spec"])

@@ -31,9 +31,12 @@ def create(writes: Writes, call: Call, answer: Answer) -> None:
     if act is None or call.kind.kind != "Pod":
         raise statuses.not_imitated(f"{call.kind.plural}/{call.subresource}")
     body, answer.request = bodies.parse(call.body, call.content_type, call.subresource.capitalize())
+    metadata = bodies.part(body, "metadata", dict) or {}
+    if metadata.get("name") != call.name:
+        raise statuses.bad_request(f"name in URL does not match name in {call.subresource.capitalize()} object")
     entry = writes.find(call)
     answer.entry = entry
-    uid = (bodies.part(body, "metadata", dict) or {}).get("uid")
+    uid = metadata.get("uid")
     actual = entry.uid
     if uid and uid != actual:
         why = f"the UID in the precondition ({uid}) does not match the UID in record ({actual})"

@@ -129,7 +129,7 @@ class Writes:
         metadata = obj.setdefault("metadata", {})
         metadata.pop("managedFields", None)
         self._place(call, metadata)
-        if metadata.get("resourceVersion"):
+        if metadata.get("resourceVersion") and not dry_run:
             raise statuses.StatusError(500, "", "resourceVersion should not be set on objects to be created")
         self._check_namespace(call, metadata.get("name") or call.name)
         kind.default(obj)

@@ -119,8 +119,8 @@ def test_updates_deletions_status_and_scope_are_told_apart() -> None:
     put(api, policy("binding", "object.target.name != 'n1'", matchConstraints=rules("pods/binding")), bound("binding"))
     api.create(ALICE, "pods", "here", pod("a"))
     with pytest.raises(StatusError, match="denied"):
-        api.create(ALICE, "pods", "here", {"target": {"name": "n1"}}, "a", "binding")
-    api.create(ALICE, "pods", "here", {"target": {"name": "n2"}}, "a", "binding")
+        api.create(ALICE, "pods", "here", {"metadata": {"name": "a"}, "target": {"name": "n1"}}, "a", "binding")
+    api.create(ALICE, "pods", "here", {"metadata": {"name": "a"}, "target": {"name": "n2"}}, "a", "binding")
 
 
 def test_selectors_conditions_and_bindings_narrow_what_is_judged() -> None:

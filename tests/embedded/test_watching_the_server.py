@@ -128,7 +128,8 @@ def test_a_pod_that_is_bound_enters_the_watch_of_its_node():
             api = server.api
             async with server.watch("/api/v1/pods?watch=1&fieldSelector=spec.nodeName%3Dn1") as stream:
                 api.create(ALICE, "pods", "here", pod("p"))
-                api.create(ALICE, "pods", "here", {"target": {"name": "n1"}}, name="p", subresource="binding")
+                binding = {"metadata": {"name": "p"}, "target": {"name": "n1"}}
+                api.create(ALICE, "pods", "here", binding, name="p", subresource="binding")
                 assert names(await stream.take(1)) == [("ADDED", "p")]
 
     _run(scenario)

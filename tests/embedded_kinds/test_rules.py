@@ -246,7 +246,7 @@ def test_an_immutable_configmap_stays_as_it_is() -> None:
         ({"labels": {"a/b/c": "d"}}, ("FieldValueInvalid", "metadata.labels")),
         ({"annotations": {"": "d"}}, ("FieldValueInvalid", "metadata.annotations")),
         ({"annotations": {"a": "b" * 262144}}, ("FieldValueTooLong", "metadata.annotations")),
-        ({"finalizers": ["mine"]}, ("FieldValueInvalid", "metadata.finalizers")),
+        ({"finalizers": ["mine"]}, ("FieldValueInvalid", "metadata.finalizers[0]")),
         ({"finalizers": ["orphan", "foregroundDeletion"]}, ("FieldValueInvalid", "metadata.finalizers")),
     ],
 )

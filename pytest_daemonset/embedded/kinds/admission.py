@@ -23,6 +23,8 @@ from pytest_daemonset.embedded.kinds.selectors import validate_selector
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from pytest_daemonset.embedded.printers import Printer
+
 GROUP = "admissionregistration.k8s.io"
 OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
 OF_WEBHOOKS = frozenset({"object", "oldObject", "request"})
@@ -260,6 +262,7 @@ def _kind(
     plural: str,
     default: Callable[[Object], None],
     validate: Callable[[Object], list[FieldError]],
+    printer: Printer,
     *,
     validating_policy: bool = False,
 ) -> Kind:
@@ -272,7 +275,7 @@ def _kind(
         namespaced=False,
         subresources=("status",) if validating_policy else (),
         has_generation=True,
-        printer=printers.NAMED,
+        printer=printer,
         on_default=default,
         on_prepare_create=_prepare_validating if validating_policy else lambda _: None,
         on_prepare_update=_prepare_update,
@@ -286,6 +289,7 @@ VALIDATING_ADMISSION_POLICY = _kind(
     "validatingadmissionpolicies",
     _default_policy,
     _validate_validating,
+    printers.VALIDATING_POLICY,
     validating_policy=True,
 )
 VALIDATING_ADMISSION_POLICY_BINDING = _kind(
@@ -293,15 +297,21 @@ VALIDATING_ADMISSION_POLICY_BINDING = _kind(
     "validatingadmissionpolicybindings",
     _default_binding,
     lambda obj: _validate_binding(obj, validating=True),
+    printers.POLICY_BINDING,
 )
 MUTATING_ADMISSION_POLICY = _kind(
-    "MutatingAdmissionPolicy", "mutatingadmissionpolicies", _default_policy, _validate_mutating
+    "MutatingAdmissionPolicy",
+    "mutatingadmissionpolicies",
+    _default_policy,
+    _validate_mutating,
+    printers.MUTATING_POLICY,
 )
 MUTATING_ADMISSION_POLICY_BINDING = _kind(
     "MutatingAdmissionPolicyBinding",
     "mutatingadmissionpolicybindings",
     _default_binding,
     lambda obj: _validate_binding(obj, validating=False),
+    printers.POLICY_BINDING,
 )
 KINDS = (
     VALIDATING_ADMISSION_POLICY,

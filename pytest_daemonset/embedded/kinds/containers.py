@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from pytest_daemonset.embedded.kinds import quantity
@@ -24,6 +25,20 @@ _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
 _MESSAGE_POLICIES = ("FallbackToLogsOnError", "File")
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+_PROFILES = ("Localhost", "RuntimeDefault", "Unconfined")
+_PROPAGATIONS = ("Bidirectional", "HostToContainer", "None")
+_FIELD_PATHS = (
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.uid",
+    "spec.nodeName",
+    "spec.serviceAccountName",
+    "status.hostIP",
+    "status.hostIPs",
+    "status.podIP",
+    "status.podIPs",
+)
+_SUBSCRIPT = re.compile(r"metadata\.(annotations|labels)\['.*'\]")
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
 
 
@@ -66,8 +81,6 @@ def _validate_container(container: Object, volumes: set[str], host_network: bool
     image = container.get("image", "")
     if not image:
         yield required(f"{path}.image")
-    elif image != image.strip():
-        yield invalid(f"{path}.image", image, "must not have leading or trailing whitespace")
     if container.get("terminationMessagePolicy") not in _MESSAGE_POLICIES:
         policy = container.get("terminationMessagePolicy")
         yield not_supported(f"{path}.terminationMessagePolicy", policy, _MESSAGE_POLICIES)
@@ -75,7 +88,13 @@ def _validate_container(container: Object, volumes: set[str], host_network: bool
         yield not_supported(f"{path}.imagePullPolicy", container.get("imagePullPolicy"), _PULL_POLICIES)
     yield from _validate_ports(container.get("ports", []), host_network, f"{path}.ports")
     yield from _validate_environment(container.get("env", []), f"{path}.env")
+    yield from _validate_environments(container.get("envFrom", []), f"{path}.envFrom")
     yield from _validate_mounts(container.get("volumeMounts", []), volumes, f"{path}.volumeMounts")
+    if not container.get("securityContext", {}).get("privileged"):
+        for mount in container.get("volumeMounts", []):
+            if mount.get("mountPropagation") == "Bidirectional":
+                text = "Bidirectional mount propagation is available only to privileged containers"
+                yield forbidden(f"{path}.volumeMounts.mountPropagation", text)
     for name in _PROBES:
         if name in container:
             yield from _validate_probe(container[name], name, f"{path}.{name}")
@@ -85,6 +104,7 @@ def _validate_container(container: Object, volumes: set[str], host_network: bool
     yield from validate_resources(container["resources"], f"{path}.resources")
     context = container.get("securityContext", {})
     yield from validate_ids(context, f"{path}.securityContext")
+    yield from validate_seccomp(context, f"{path}.securityContext")
     if context.get("privileged") and context.get("allowPrivilegeEscalation") is False:
         text = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"
         yield invalid(f"{path}.securityContext", context, text)
@@ -95,6 +115,22 @@ def validate_ids(context: Object, path: str) -> Iterator[FieldError]:
     for name in ("runAsUser", "runAsGroup", "fsGroup"):
         if not 0 <= context.get(name, 0) < 2**31:
             yield invalid(f"{path}.{name}", context[name], "must be between 0 and 2147483647, inclusive")
+
+
+def validate_seccomp(context: Object, path: str) -> Iterator[FieldError]:
+    """Tell what is wrong with the seccomp profile of a security context."""
+    if "seccompProfile" not in context:
+        return
+    profile, path = context["seccompProfile"], f"{path}.seccompProfile"
+    kind, file = profile.get("type", ""), profile.get("localhostProfile")
+    if not kind:
+        yield required(f"{path}.type", "type is required when seccompProfile is set")
+    elif kind not in _PROFILES:
+        yield not_supported(f"{path}.type", kind, _PROFILES)
+    elif kind == "Localhost" and not file:
+        yield required(f"{path}.localhostProfile", "must be set when seccomp type is Localhost")
+    elif kind != "Localhost" and file is not None:
+        yield invalid(f"{path}.localhostProfile", file, "can only be set when seccomp type is Localhost")
 
 
 def _validate_ports(ports: list[Object], host_network: bool, path: str) -> Iterator[FieldError]:
@@ -115,9 +151,7 @@ def _validate_ports(ports: list[Object], host_network: bool, path: str) -> Itera
         if not 0 <= port.get("hostPort", 0) <= 65535:
             yield invalid(f"{here}.hostPort", port["hostPort"], "must be between 1 and 65535, inclusive")
         elif host_network and port.get("hostPort", port["containerPort"]) != port["containerPort"]:
-            yield invalid(
-                f"{here}.containerPort", port["containerPort"], "must match `hostPort` when `hostNetwork` is true"
-            )
+            yield invalid(f"{here}.hostPort", port["hostPort"], "must match `containerPort` when `hostNetwork` is true")
         if not port.get("protocol"):
             yield required(f"{here}.protocol")
         elif port["protocol"] not in _PROTOCOLS:
@@ -145,13 +179,36 @@ def _validate_environment(variables: list[Object], path: str) -> Iterator[FieldE
             continue
         sources = len(each["valueFrom"])
         if sources == 0:
-            yield invalid(
-                f"{here}.valueFrom", "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`"
-            )
+            some = "`fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
+            yield invalid(f"{here}.valueFrom", "", f"must specify one of: {some}")
         elif each.get("value"):
             yield invalid(f"{here}.valueFrom", "", "may not be specified when `value` is not empty")
         elif sources > 1:
             yield invalid(f"{here}.valueFrom", "", "may not have more than one field specified at a time")
+        if "fieldRef" in each["valueFrom"]:
+            yield from _validate_field(each["valueFrom"]["fieldRef"], f"{here}.valueFrom.fieldRef")
+
+
+def _validate_field(reference: Object, path: str) -> Iterator[FieldError]:
+    wanted = reference.get("fieldPath", "")
+    if not wanted:
+        yield required(f"{path}.fieldPath")
+    elif wanted in {"metadata.annotations", "metadata.labels"}:
+        yield not_supported(f"{path}.fieldPath", wanted, _FIELD_PATHS)
+    elif wanted not in _FIELD_PATHS and not _SUBSCRIPT.fullmatch(wanted):
+        text = f"error converting fieldPath: field label not supported: {wanted}"
+        yield invalid(f"{path}.fieldPath", wanted, text)
+
+
+def _validate_environments(sources: list[Object], path: str) -> Iterator[FieldError]:
+    for source in sources:
+        given = [name for name in ("configMapRef", "secretRef") if name in source]
+        if not given:
+            yield invalid(path, "", "must specify one of: `configMapRef` or `secretRef`")
+        elif len(given) > 1:
+            yield invalid(path, "", "may not have more than one field specified at a time")
+        elif not source[given[0]].get("name"):
+            yield required(f"{path}.{given[0]}.name")
 
 
 def _validate_mounts(mounts: list[Object], volumes: set[str], path: str) -> Iterator[FieldError]:
@@ -167,6 +224,8 @@ def _validate_mounts(mounts: list[Object], volumes: set[str], path: str) -> Iter
         elif mount["mountPath"] in seen:
             yield invalid(f"{here}.mountPath", mount["mountPath"], "must be unique")
         seen.add(mount["mountPath"])
+        if mount.get("mountPropagation", "None") not in _PROPAGATIONS:
+            yield not_supported(f"{path}.mountPropagation", mount["mountPropagation"], _PROPAGATIONS)
         if mount.get("subPath") and mount.get("subPathExpr"):
             yield invalid(f"{here}.subPathExpr", mount["subPathExpr"], "subPathExpr and subPath are mutually exclusive")
 
@@ -211,12 +270,26 @@ def validate_resources(resources: Object, path: str) -> Iterator[FieldError]:
             for text in qualified_name(name):
                 yield invalid(f"{path}.{part}", name, text)
             if "/" not in name and not _standard_resource(name):
+                yield invalid(here, name, "must be a standard resource type or fully qualified")
                 yield invalid(here, name, "must be a standard resource for containers")
             if _amount(amount) < 0:
                 yield invalid(here, amount, "must be greater than or equal to 0")
     for name, amount in requests.items():
-        if name in limits and _amount(amount) > _amount(limits[name]):
+        if name in limits and not _overcommits(name) and _amount(amount) != _amount(limits[name]):
+            yield invalid(f"{path}.requests", amount, f"must be equal to {name} limit of {limits[name]}")
+        elif name in limits and _amount(amount) > _amount(limits[name]):
             yield invalid(f"{path}.requests", amount, f"must be less than or equal to {name} limit of {limits[name]}")
+        elif name not in limits and not _overcommits(name):
+            yield required(f"{path}.limits", "Limit must be set for non overcommitable resources")
+    named = {*limits, *requests}
+    if any(name.startswith("hugepages-") for name in named) and not named & {"cpu", "memory"}:
+        yield forbidden(path, "HugePages require cpu or memory")
+
+
+def _overcommits(name: str) -> bool:
+    """Whether more of it may be promised than there is: not of huge pages, nor of what devices offer."""
+    prefix, slash, _ = name.rpartition("/")
+    return not name.startswith("hugepages-") and (not slash or prefix.endswith("kubernetes.io"))
 
 
 def _standard_resource(name: str) -> bool:

@@ -14,7 +14,7 @@ def _validate(obj: Object) -> list[FieldError]:
     if obj.get("data") is None:
         errors.append(required("data", "data is mandatory"))
     elif not isinstance(obj["data"], dict):
-        errors.append(invalid("data", obj["data"], "must be an object"))
+        errors.append(required("data", "data must be a valid JSON object"))
     return errors
 
 

@@ -44,6 +44,10 @@ def _default(obj: Object) -> None:
         rolling = strategy.setdefault("rollingUpdate", {})
         rolling.setdefault("maxUnavailable", 1)
         rolling.setdefault("maxSurge", 0)
+    elif "rollingUpdate" in strategy:
+        # kept, with the numbers that it has inside of kube-apiserver, where there is no "not given"
+        for name in ("maxUnavailable", "maxSurge"):
+            strategy["rollingUpdate"].setdefault(name, 0)
     spec.setdefault("revisionHistoryLimit", 10)
 
 
@@ -86,7 +90,7 @@ def _validate(obj: Object) -> list[FieldError]:
     spec = obj["spec"]
     selector, template = spec.get("selector"), spec["template"]
     errors = validate_selector(selector or {}, "spec.selector")
-    if not matches(selector, template["metadata"].get("labels", {})):
+    if not errors and not matches(selector, template["metadata"].get("labels", {})):
         labels = template["metadata"].get("labels")
         errors.append(invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`"))
     elif selector is not None and is_empty(selector):
@@ -125,14 +129,18 @@ def _validate_strategy(strategy: Object, path: str) -> list[FieldError]:
 def _amount(value: int | str) -> int:
     if isinstance(value, int):
         return value
-    return int(value[:-1]) if re.fullmatch(r"\d{1,9}%", value, re.ASCII) else 0
+    return int(value.removesuffix("%")) if re.fullmatch(r"\d{1,9}%?", value, re.ASCII) else 0
 
 
 def _validate_amount(value: int | str, path: str) -> list[FieldError]:
     if isinstance(value, int):
         return [invalid(path, value, _NOT_NEGATIVE)] if value < 0 else []
     if not re.fullmatch(r"\d{1,9}%", value, re.ASCII):
-        return [invalid(path, value, "a valid percent string must be a numeric string followed by an ending '%'")]
+        return [
+            invalid(
+                path, value, "a valid percent string must be a numeric string followed by an ending '%' (such as '93%')"
+            )
+        ]
     return [invalid(path, value, "must not be greater than 100%")] if int(value[:-1]) > 100 else []
 
 

@@ -60,7 +60,6 @@ _PARTS = ("approval", "scale", "status")
 _FIELDS: Final = {
     "certificatesigningrequests": ("spec.signerName",),
     "jobs": ("status.successful",),
-    "replicasets": ("status.replicas",),
     "replicationcontrollers": ("status.replicas",),
     "resourceslices": ("spec.driver", "spec.nodeName"),
     "services": ("spec.clusterIP", "spec.type"),

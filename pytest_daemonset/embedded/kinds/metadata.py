@@ -138,7 +138,7 @@ def _validate_owners(owners: list[Object]) -> list[FieldError]:
             invalid(f"{path}.{each}", "", "must not be empty") for each in ("kind", "name", "uid") if not owner[each]
         ]
         if (owner["apiVersion"], owner["kind"]) == ("v1", "Event"):
-            errors.append(invalid(path, owner, "v1, Kind=Event is disallowed from being an owner"))
+            errors.append(invalid(path, owner, "/v1, Kind=Event is disallowed from being an owner"))
     controllers = [each["name"] for each in owners if each.get("controller")]
     if len(controllers) > 1:
         text = f"only one reference can have controller set to true, found it for {', '.join(controllers)}"
@@ -150,10 +150,11 @@ def _validate_finalizers(meta: Object) -> list[FieldError]:
     path = "metadata.finalizers"
     finalizers = meta.get("finalizers", [])
     errors = []
-    for each in finalizers:
-        errors += [invalid(path, each, text) for text in qualified_name(each)]
+    for index, each in enumerate(finalizers):
+        here = f"{path}[{index}]"
+        errors += [invalid(here, each, text) for text in qualified_name(each)]
         if "/" not in each and each not in _STANDARD_FINALIZERS:
-            errors.append(invalid(path, each, "name is neither a standard finalizer name nor is it fully qualified"))
+            errors.append(invalid(here, each, "name is neither a standard finalizer name nor is it fully qualified"))
     if ORPHAN in finalizers and FOREGROUND in finalizers:
         errors.append(invalid(path, finalizers, f"finalizers {ORPHAN} and {FOREGROUND} cannot be both set"))
     return errors

@@ -20,6 +20,7 @@ _PORT_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 _CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+", re.ASCII)
 
 
+_WRONG_ENVIRONMENT = "a valid environment variable name must consist only of printable ASCII characters other than '='"
 _SHORT = 320
 
 
@@ -106,7 +107,7 @@ def label_value(text: str) -> list[str]:
 @_repeated
 def environment_name(text: str) -> list[str]:
     """What is wrong with the name of an environment variable."""
-    return [] if _ENVIRONMENT.fullmatch(text) else ["a valid environment variable name has printable ASCII without '='"]
+    return [] if _ENVIRONMENT.fullmatch(text) else [_WRONG_ENVIRONMENT]
 
 
 def port_name(text: str) -> list[str]:

@@ -65,7 +65,6 @@ NAMESPACE = Kind(
     on_begin_deletion=_begin_deletion,
     on_holds_deletion=lambda obj: bool(obj.get("spec", {}).get("finalizers")),
     on_field_labels=lambda obj: {
-        "name": obj.get("metadata", {}).get("name", ""),
         "status.phase": obj.get("status", {}).get("phase", ""),
     },
 )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ipaddress
 
 from pytest_daemonset.embedded import printers
-from pytest_daemonset.embedded.kinds import metadata
+from pytest_daemonset.embedded.kinds import metadata, quantity
 from pytest_daemonset.embedded.kinds.fielderrors import FieldError, duplicate, forbidden, invalid
 from pytest_daemonset.embedded.kinds.kind import Kind, Object
 from pytest_daemonset.embedded.kinds.taints import NOT_READY, validate_taints
+
+_WHOLE = ("pods",)
 
 
 def _default(obj: Object) -> None:
@@ -33,18 +35,34 @@ def _admit_create(obj: Object) -> None:
 def _validate(obj: Object) -> list[FieldError]:
     spec = obj["spec"]
     errors = validate_taints(spec.get("taints", []), "metadata.taints")
-    seen = set()
-    for index, address in enumerate(obj["status"].get("addresses", [])):
-        pair = (address["type"], address["address"])
-        if pair in seen:
-            errors.append(duplicate(f"status.addresses[{index}]", address))
-        seen.add(pair)
+    errors += [
+        error
+        for part in ("capacity", "allocatable")
+        for name, amount in obj["status"].get(part, {}).items()
+        for error in _validate_amount(name, amount, f"status.{part}.{name}")
+    ]
     errors += [
         invalid(f"spec.podCIDRs[{index}]", cidr, "must be a valid CIDR value")
         for index, cidr in enumerate(spec.get("podCIDRs", []))
         if not _is_network(cidr)
     ]
     return errors
+
+
+def _validate_amount(name: str, amount: str, path: str) -> list[FieldError]:
+    number = quantity.value(amount) or 0
+    if number < 0:
+        return [invalid(path, amount, "must be greater than or equal to 0")]
+    whole = name in _WHOLE or ("/" in name and not name.partition("/")[0].endswith("kubernetes.io"))
+    return [invalid(path, amount, "must be an integer")] if whole and number != int(number) else []
+
+
+def _validate_addresses(addresses: list[Object]) -> list[FieldError]:
+    return [
+        duplicate(f"status.addresses[{index}]", address)
+        for index, address in enumerate(addresses)
+        if address in addresses[:index]
+    ]
 
 
 def _is_network(text: str) -> bool:
@@ -58,6 +76,7 @@ def _is_network(text: str) -> bool:
 def _validate_update(new: Object, old: Object) -> list[FieldError]:
     now, was = new["spec"], old["spec"]
     errors = metadata.validate(new, namespaced=False, name_rule="subdomain") + _validate(new)
+    errors += _validate_addresses(new["status"].get("addresses", []))
     if was.get("podCIDRs") and now.get("podCIDRs") != was["podCIDRs"]:
         text = 'node updates may not change podCIDR except from "" to valid'
         errors.append(forbidden("spec.podCIDRs", text))
@@ -80,6 +99,8 @@ NODE = Kind(
     subresources=("status",),
     on_default=_default,
     on_admit_create=_admit_create,
+    # what it chose was a feature that is gone
+    on_prepare_create=lambda obj: obj["spec"].pop("configSource", None),
     on_prepare_update=lambda new, old: metadata.keep(new, old, "status"),
     on_validate_create=_validate,
     on_validate_update=_validate_update,

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from pytest_daemonset.embedded import printers
 from pytest_daemonset.embedded.kinds import metadata, quantity
-from pytest_daemonset.embedded.kinds.fielderrors import AdmissionError, FieldError, forbidden, invalid
+from pytest_daemonset.embedded.kinds.fielderrors import AdmissionError, FieldError, duplicate, forbidden, invalid
 from pytest_daemonset.embedded.kinds.kind import Kind, Object
 from pytest_daemonset.embedded.kinds.podspec import default_pod
 from pytest_daemonset.embedded.kinds.podvalidation import validate_spec
@@ -36,6 +36,7 @@ def _default(obj: Object) -> None:
 def _admit_create(obj: Object) -> None:
     _admit_tolerations(obj)
     _admit_priority(obj)
+    _admit_runtime(obj)
 
 
 def _admit_tolerations(obj: Object) -> None:
@@ -67,7 +68,18 @@ def _admit_priority(obj: Object) -> None:
     spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
 
 
+def _admit_runtime(obj: Object) -> None:
+    """The plug-in RuntimeClass: there is none, so none can be named, nor its overhead be added."""
+    name = obj["spec"].get("runtimeClassName")
+    if name:
+        raise AdmissionError(f'pod rejected: RuntimeClass "{name}" not found')
+    if obj["spec"].get("overhead"):
+        raise AdmissionError("pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead")
+
+
 def _prepare_create(obj: Object) -> None:
+    if obj["spec"].get("terminationGracePeriodSeconds", 0) < 0:
+        obj["spec"]["terminationGracePeriodSeconds"] = 1
     obj["status"] = {"phase": "Pending", "qosClass": qos_class(obj["spec"])}
     if obj["spec"].get("schedulingGates"):
         obj["status"]["conditions"] = [
@@ -100,12 +112,33 @@ def _prepare_update_status(new: Object, old: Object) -> None:
 
 
 def _validate(obj: Object) -> list[FieldError]:
-    return validate_spec(obj["spec"], "spec")
+    errors = [*validate_spec(obj["spec"], "spec"), *_validate_images(obj["spec"])]
+    if obj["spec"].get("ephemeralContainers"):
+        errors.append(forbidden("spec.ephemeralContainers", "cannot be set on create"))
+    gates = [each["name"] for each in obj["spec"].get("schedulingGates", [])]
+    errors += [
+        duplicate(f"spec.schedulingGates[{index}]", name) for index, name in enumerate(gates) if name in gates[:index]
+    ]
+    return errors
+
+
+def _validate_images(spec: Object) -> list[FieldError]:
+    """What a template may still say, for what comes of it can be changed before it is a pod."""
+    return [
+        invalid(f"spec.{part}[{index}].image", image, "must not have leading or trailing whitespace")
+        for part in ("containers", "initContainers")
+        for index, container in enumerate(spec.get(part) or [])
+        if (image := container.get("image", "")) != image.strip()
+    ]
 
 
 def _validate_update(new: Object, old: Object) -> list[FieldError]:
     now, was = new["spec"], old["spec"]
-    errors = [*metadata.validate(new, namespaced=True, name_rule="subdomain"), *validate_spec(now, "spec")]
+    errors = [
+        *metadata.validate(new, namespaced=True, name_rule="subdomain"),
+        *validate_spec(now, "spec"),
+        *_validate_images(now),
+    ]
     if now == was:
         return errors
     if not _additions_only(now.get("tolerations", []), was.get("tolerations", [])):
@@ -161,6 +194,8 @@ def _grace(obj: Object, options: Object) -> int:
 def qos_class(spec: Object) -> str:
     """The class of service that the requests and limits of a pod's containers add up to."""
     containers = [*(spec.get("containers") or []), *spec.get("initContainers", [])]
+    if spec.get("resources"):
+        containers = [spec]  # of the pod as a whole: then those of its containers say nothing
     guaranteed, any_given = True, False
     for container in containers:
         limits = _positive(container["resources"].get("limits", {}))

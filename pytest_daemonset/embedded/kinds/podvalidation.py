@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import TYPE_CHECKING, Any
 
 from pytest_daemonset.embedded.kinds.affinities import validate_affinity, validate_spreading
-from pytest_daemonset.embedded.kinds.containers import validate_containers, validate_ids
+from pytest_daemonset.embedded.kinds.containers import validate_containers, validate_ids, validate_seccomp
 from pytest_daemonset.embedded.kinds.fielderrors import (
     FieldError,
     duplicate,
@@ -17,7 +18,7 @@ from pytest_daemonset.embedded.kinds.fielderrors import (
 )
 from pytest_daemonset.embedded.kinds.fields import MESSAGES
 from pytest_daemonset.embedded.kinds.metadata import validate_annotations, validate_labels
-from pytest_daemonset.embedded.kinds.names import dns_label, dns_subdomain
+from pytest_daemonset.embedded.kinds.names import dns_label, dns_subdomain, qualified_name
 from pytest_daemonset.embedded.kinds.taints import validate_tolerations
 
 if TYPE_CHECKING:
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 _RESTART = ("Always", "OnFailure", "Never")
-_DNS = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
+_DNS = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+_SYSTEMS = ("linux", "windows")
+_PREEMPTION = ("PreemptLowerPriority", "Never")
+_SYSCTL = re.compile(r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?", re.ASCII)
 _HOST_PATH_TYPES = (
     "",
     "BlockDevice",
@@ -37,7 +41,8 @@ _HOST_PATH_TYPES = (
     "FileOrCreate",
     "Socket",
 )
-_VOLUME_SOURCES = tuple(MESSAGES["VolumeSource"].fields)
+# In the order in which they are looked at.
+_VOLUME_SOURCES = ("emptyDir", *(name for name in MESSAGES["VolumeSource"].fields if name != "emptyDir"))
 # What a volume must say, beside its kind.
 _REQUIRED_IN_VOLUMES = (
     ("configMap", "name"),
@@ -49,20 +54,41 @@ _REQUIRED_IN_VOLUMES = (
 )
 
 
-def _validate_pull_secrets(secrets: list[Object], path: str) -> Iterator[FieldError]:
-    for index, secret in enumerate(secrets):
-        if not secret.get("name"):
-            yield required(f"{path}[{index}].name")
+def _validate_context(context: Object, path: str) -> Iterator[FieldError]:
+    yield from validate_ids(context, path)
+    yield from validate_seccomp(context, path)
+    for index, sysctl in enumerate(context.get("sysctls", [])):
+        name = sysctl.get("name", "")
+        if not name:
+            yield required(f"{path}.sysctls[{index}].name")
+        elif len(name) > 253 or not _SYSCTL.fullmatch(name):
+            text = f"must have at most 253 characters and match regex ^{_SYSCTL.pattern}$"
+            yield invalid(f"{path}.sysctls[{index}].name", name, text)
+
+
+def _validate_gates(gates: list[Object], path: str) -> Iterator[FieldError]:
+    for index, gate in enumerate(gates):
+        condition = gate.get("conditionType", "")
+        for text in qualified_name(condition):
+            yield invalid(f"{path}[{index}].conditionType", condition, text)
+
+
+def _validate_system(system: Object, path: str) -> Iterator[FieldError]:
+    if not system.get("name"):
+        yield required(f"{path}.name", "cannot be empty")
+    elif system["name"] not in _SYSTEMS:
+        yield not_supported(path, system["name"], _SYSTEMS)
 
 
 # The parts of a specification that can be judged by themselves, and the names in it.
 _PARTS: tuple[tuple[str, Callable[[Any, str], Iterable[FieldError]]], ...] = (
     ("nodeSelector", validate_labels),
-    ("securityContext", validate_ids),
-    ("imagePullSecrets", _validate_pull_secrets),
+    ("securityContext", _validate_context),
     ("affinity", validate_affinity),
     ("topologySpreadConstraints", validate_spreading),
     ("tolerations", validate_tolerations),
+    ("readinessGates", _validate_gates),
+    ("os", _validate_system),
 )
 _NAMES = (
     ("serviceAccountName", dns_subdomain),
@@ -77,10 +103,16 @@ _NAMES = (
 def validate_template(template: Object, path: str) -> list[FieldError]:
     """Tell what is wrong with a pod template."""
     meta = template["metadata"]
+    ephemeral = template["spec"].get("ephemeralContainers")
     return [
         *validate_labels(meta.get("labels", {}), f"{path}.labels"),
         *validate_annotations(meta.get("annotations", {}), f"{path}.annotations"),
         *validate_spec(template["spec"], f"{path}.spec"),
+        *(
+            [forbidden(f"{path}.spec.ephemeralContainers", "ephemeral containers not allowed in pod template")]
+            if ephemeral
+            else ()
+        ),
     ]
 
 
@@ -106,6 +138,11 @@ def _validate(spec: Object, path: str) -> Iterator[FieldError]:
     if not 1 <= spec.get("activeDeadlineSeconds", 1) < 2**31:
         text = "must be between 1 and 2147483647, inclusive"
         yield invalid(f"{path}.activeDeadlineSeconds", spec["activeDeadlineSeconds"], text)
+    if spec.get("hostPID") and spec.get("shareProcessNamespace"):
+        text = "ShareProcessNamespace and HostPID cannot both be enabled"
+        yield invalid(f"{path}.securityContext.shareProcessNamespace", True, text)
+    if spec.get("preemptionPolicy", "Never") not in _PREEMPTION:
+        yield not_supported(f"{path}.preemptionPolicy", spec["preemptionPolicy"], _PREEMPTION)
     for index, alias in enumerate(spec.get("hostAliases", [])):
         if not _is_address(alias["ip"]):
             yield invalid(f"{path}.hostAliases[{index}].ip", alias["ip"], "must be a valid IP address")
@@ -117,7 +154,9 @@ def _validate_dns(spec: Object, path: str) -> Iterator[FieldError]:
     policy, config = spec.get("dnsPolicy"), spec.get("dnsConfig", {})
     if policy not in _DNS:
         yield not_supported(f"{path}.dnsPolicy", policy, _DNS)
-    if policy == "None" and not config.get("nameservers"):
+    if policy == "None" and "dnsConfig" not in spec:
+        yield required(f"{path}.dnsConfig", "must provide `dnsConfig` when `dnsPolicy` is None")
+    elif policy == "None" and not config.get("nameservers"):
         text = "must provide at least one DNS nameserver when `dnsPolicy` is None"
         yield required(f"{path}.dnsConfig.nameservers", text)
     for index, server in enumerate(config.get("nameservers", [])):

@@ -91,7 +91,7 @@ def _bindings(kind: str, *, namespaced: bool) -> Kind:
         singular=kind.lower(),
         namespaced=namespaced,
         name_rule="path-segment",
-        printer=printers.NAMED,
+        printer=printers.BINDING,
         on_default=_default_binding,
         on_validate_create=lambda obj: _validate_binding(obj, namespaced=namespaced),
         on_validate_update=lambda new, old: _validate_binding_update(new, old, namespaced=namespaced),

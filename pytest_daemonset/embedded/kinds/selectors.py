@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_daemonset.embedded.kinds.fielderrors import FieldError, forbidden, invalid, not_supported, required
+from pytest_daemonset.embedded.kinds.fielderrors import FieldError, forbidden, invalid, required
 from pytest_daemonset.embedded.kinds.metadata import validate_labels
 from pytest_daemonset.embedded.kinds.names import label_value, qualified_name
 
@@ -20,7 +20,7 @@ def validate_selector(selector: Object, path: str) -> list[FieldError]:
         here = f"{path}.matchExpressions[{index}]"
         operator, values = each["operator"], each.get("values", [])
         if operator not in _OPERATORS:
-            errors.append(not_supported(f"{here}.operator", operator, _OPERATORS))
+            errors.append(invalid(f"{here}.operator", operator, "not a valid selector operator"))
         elif operator in _OPERATORS[:2] and not values:
             errors.append(required(f"{here}.values", "must be specified when `operator` is 'In' or 'NotIn'"))
         elif operator in _OPERATORS[2:] and values:

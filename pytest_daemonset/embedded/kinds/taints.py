@@ -55,9 +55,9 @@ def validate_tolerations(tolerations: list[Object], path: str) -> list[FieldErro
             errors += [invalid(f"{here}.operator", value, text) for text in label_value(value)]
         elif operator == "Exists":
             if value:
-                errors.append(invalid(f"{here}.operator", each, "value must be empty when `operator` is 'Exists'"))
+                errors.append(invalid(f"{here}.operator", value, "value must be empty when `operator` is 'Exists'"))
         else:
-            errors.append(not_supported(f"{here}.operator", operator, ("Equal", "Exists")))
+            errors.append(not_supported(f"{here}.operator", operator, ("Equal", "Exists", "Lt", "Gt")))
         if each.get("effect", "") not in {"", *EFFECTS}:
             errors.append(not_supported(f"{here}.effect", each["effect"], EFFECTS))
     return errors

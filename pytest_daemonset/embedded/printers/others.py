@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_daemonset.embedded.printers.ages import UNKNOWN, since
-from pytest_daemonset.embedded.printers.printer import AGE, NAME, Column, Printer, age, names
+from pytest_daemonset.embedded.printers.printer import AGE, NAME, Cells, Column, Printer, age, names
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -83,7 +83,7 @@ def _secret(obj: Object, now: datetime) -> list[Any]:
 
 
 def _service_account(obj: Object, now: datetime) -> list[Any]:
-    return [obj["metadata"]["name"], len(obj.get("secrets", ())), age(obj, now)]
+    return [obj["metadata"]["name"], age(obj, now)]
 
 
 def _lease(obj: Object, now: datetime) -> list[Any]:
@@ -129,7 +129,7 @@ DAEMON_SET = Printer(
     ),
     _daemon_set,
 )
-CONTROLLER_REVISION = Printer((NAME, *names("Controller"), *_integers("Revision"), AGE), _controller_revision)
+CONTROLLER_REVISION = Printer((NAME, *names("Controller", "Revision"), AGE), _controller_revision)
 NAMESPACE = Printer((NAME, *names("Status"), AGE), _namespace)
 
 
@@ -140,6 +140,49 @@ def _pod_disruption_budget(obj: Object, now: datetime) -> list[Any]:
     return [obj["metadata"]["name"], *limits, allowed, age(obj, now)]
 
 
+def _resource_quota(obj: Object, now: datetime) -> list[Any]:
+    status = obj["status"]
+    used = status.get("used") or {}
+    columns: tuple[list[str], list[str]] = ([], [])
+    for name, hard in sorted((status.get("hard") or {}).items()):
+        columns[name.startswith("limits")].append(f"{name}: {used.get(name, '0')}/{hard}")
+    return [obj["metadata"]["name"], *map(", ".join, columns), age(obj, now)]
+
+
+def _binding(obj: Object, now: datetime) -> list[Any]:
+    role = obj["roleRef"]
+    cells = [obj["metadata"]["name"], f"{role['kind']}/{role['name']}", age(obj, now)]
+    for kind in ("User", "Group", "ServiceAccount"):
+        found = (each for each in obj.get("subjects") or () if each["kind"] == kind)
+        cells.append(
+            ", ".join(f"{each['namespace']}/{each['name']}" if "namespace" in each else each["name"] for each in found)
+        )
+    return cells
+
+
+def _policy(part: str) -> Cells:
+    def cells(obj: Object, now: datetime) -> list[Any]:
+        kind = obj["spec"].get("paramKind")
+        shown = f"{kind.get('apiVersion', '')}/{kind.get('kind', '')}" if kind else "<unset>"
+        return [obj["metadata"]["name"], len(obj["spec"].get(part) or ()), shown, age(obj, now)]
+
+    return cells
+
+
+def _policy_binding(obj: Object, now: datetime) -> list[Any]:
+    reference = obj["spec"].get("paramRef")
+    shown = "<unset>"
+    if reference is not None:
+        name = reference.get("name") or "*"
+        shown = f"{reference['namespace']}/{name}" if reference.get("namespace") else name
+    return [obj["metadata"]["name"], obj["spec"].get("policyName", ""), shown, age(obj, now)]
+
+
+RESOURCE_QUOTA = Printer((NAME, *names("Request", "Limit"), AGE), _resource_quota)
+BINDING = Printer((NAME, *names("Role"), AGE, *names("Users", "Groups", "ServiceAccounts", priority=1)), _binding)
+VALIDATING_POLICY = Printer((NAME, *_integers("Validations"), *names("ParamKind"), AGE), _policy("validations"))
+MUTATING_POLICY = Printer((NAME, *_integers("Mutations"), *names("ParamKind"), AGE), _policy("mutations"))
+POLICY_BINDING = Printer((NAME, *names("PolicyName", "ParamRef"), AGE), _policy_binding)
 POD_DISRUPTION_BUDGET = Printer(
     (NAME, *names("Min Available", "Max Unavailable"), *_integers("Allowed Disruptions"), AGE), _pod_disruption_budget
 )
@@ -153,7 +196,7 @@ WEBHOOKS = Printer(
 )
 CONFIG_MAP = Printer((NAME, *names("Data"), AGE), _config_map)
 SECRET = Printer((NAME, *names("Type", "Data"), AGE), _secret)
-SERVICE_ACCOUNT = Printer((NAME, *names("Secrets"), AGE), _service_account)
+SERVICE_ACCOUNT = Printer((NAME, AGE), _service_account)
 LEASE = Printer((NAME, *names("Holder"), AGE), _lease)
 EVENT = Printer(
     (
