@@ -220,6 +220,7 @@ def test_RES_02_own_host_ports_are_no_reason_to_delete_a_pod(rig: Rig) -> None:
     rig.expect(agent.uids() == before, "pods were deleted for their own host port")
 
 
+@pytest.mark.daemonset_requires("behave")
 @pytest.mark.feature("surge")
 def test_RES_02_with_surge_old_pods_serve_while_new_ones_wait_for_the_port(rig: Rig) -> None:
     """Given a host port and surge, then old pods go on serving while new ones wait for it.

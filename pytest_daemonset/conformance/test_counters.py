@@ -163,6 +163,7 @@ def test_STAT_10_available_rises_by_itself_when_pods_have_been_ready_long_enough
     rig.expect(waited >= MIN_READY - 0.5, f"{nodes} pods counted as available {waited:.1f} s after the last was Ready")
 
 
+@pytest.mark.daemonset_requires("behave")
 @pytest.mark.parametrize(
     "surge",
     [pytest.param(None, id="without surge"), pytest.param(1, id="with surge", marks=pytest.mark.feature("surge"))],

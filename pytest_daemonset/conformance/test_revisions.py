@@ -195,6 +195,7 @@ def _on_top(revision: Revision) -> StateGoal:
     return StateGoal(f"{revision.name} is on top", complaint, (REVISION,))
 
 
+@pytest.mark.daemonset_requires("behave")
 def test_REV_06_a_rollback_mid_rollout_leaves_the_pods_that_never_moved(rig: Rig) -> None:
     """When a rollout that halted is rolled back, then pods that never moved stay, and only the moved ones are replaced.
 
@@ -240,6 +241,7 @@ def test_REV_07_old_revisions_beyond_the_limit_go_lowest_number_first(rig: Rig) 
     rig.expect(order == sorted(order) and "1" in order, f"revisions of versions {order} were deleted, in this order")
 
 
+@pytest.mark.daemonset_requires("behave")
 def test_REV_08_a_revision_that_a_pod_carries_is_never_deleted(rig: Rig) -> None:
     """Given limit 0 and a halted rollout, then the revision of the pods that still run is kept; those between may go.
 

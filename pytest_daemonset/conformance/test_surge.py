@@ -58,6 +58,7 @@ def _rolled(rig: Rig, nodes: int, surge: int | str = 1, **how: Any) -> SetUnderT
     return agent
 
 
+@pytest.mark.daemonset_requires("behave")
 @pytest.mark.parametrize("slots", [1, 2])
 def test_UPD_16_no_more_nodes_have_an_extra_pod_than_the_surge_allows(rig: Rig, slots: int) -> None:
     """Given maxSurge k, then at most k nodes at a time have a new pod that is not available beside an available old one.
@@ -80,6 +81,7 @@ def test_UPD_16_no_more_nodes_have_an_extra_pod_than_the_surge_allows(rig: Rig, 
         )
 
 
+@pytest.mark.daemonset_requires("behave")
 @pytest.mark.feature("surge")
 @pytest.mark.parametrize("share", ["34%", "10%"])
 def test_UPD_05_a_percentage_of_surge_is_rounded_up(rig: Rig, share: str) -> None:
@@ -117,6 +119,7 @@ def test_UPD_17_an_available_old_pod_goes_only_once_the_new_one_is_available(rig
         agent.eventually(all_at("2"))
 
 
+@pytest.mark.daemonset_requires("behave")
 def test_UPD_17_the_pod_that_serves_outlives_a_failed_update_that_is_replaced(rig: Rig) -> None:
     """With surge, when a failed update is replaced by another one, then the first old pod serves until the newest one does.
 
@@ -133,6 +136,7 @@ def test_UPD_17_the_pod_that_serves_outlives_a_failed_update_that_is_replaced(ri
         agent.eventually(all_at("3"))
 
 
+@pytest.mark.daemonset_requires("behave")
 def test_UPD_18_an_unavailable_old_pod_gets_its_successor_beyond_the_limit_and_goes_at_once(rig: Rig) -> None:
     """With surge, an unready old pod gets a new one whatever the limit, and is deleted without waiting for it.
 
@@ -156,6 +160,7 @@ def test_UPD_18_an_unavailable_old_pod_gets_its_successor_beyond_the_limit_and_g
     rig.expect(old[healthy.name] in serving, f"the healthy pod of {healthy} is gone")
 
 
+@pytest.mark.daemonset_requires("behave")
 def test_UPD_19_available_pods_on_nodes_that_are_given_up_go_last(rig: Rig) -> None:
     """With surge, where a new template gives nodes up, no pod surges there, and their pods go once enough others serve.
 
@@ -191,6 +196,7 @@ def test_UPD_19_available_pods_on_nodes_that_are_given_up_go_last(rig: Rig) -> N
     rig.expect(not surged, f"pods of the new template were made on {told(surged)}, which may have none")
 
 
+@pytest.mark.daemonset_requires("behave")
 def test_UPD_20_surge_that_is_turned_off_mid_rollout_leaves_one_pod_a_node(rig: Rig) -> None:
     """When surge is turned off during a rollout, then each node is left with one pod, and the rollout ends.
 
@@ -206,6 +212,7 @@ def test_UPD_20_surge_that_is_turned_off_mid_rollout_leaves_one_pod_a_node(rig: 
     agent.eventually(all_at("2"))
 
 
+@pytest.mark.daemonset_requires("behave")
 def test_AMO_06_with_surge_at_most_two_active_pods_and_one_of_each_revision(rig: Rig) -> None:
     """With surge, a node never has more than two active pods, nor two of one revision, with three revisions under way.
 

@@ -116,6 +116,7 @@ def test_UPD_04_no_more_nodes_lack_an_available_pod_than_allowed(rig: Rig, budge
         agent.eventually(all_at("2"))
 
 
+@pytest.mark.daemonset_requires("behave")
 @pytest.mark.parametrize(
     ("nodes", "share", "allowed"),
     [(3, "10%", 1), (4, "25%", 1), (4, "50%", 2), (5, "10%", 1), (5, "34%", 2), (3, "100%", 3)],
@@ -138,6 +139,7 @@ def test_UPD_05_a_percentage_is_taken_of_the_desired_nodes_and_rounded_up(
     rig.expect(reality == wanted, f"{share} of {nodes} nodes is {allowed}; pods by version are {reality}")
 
 
+@pytest.mark.daemonset_requires("behave")
 def test_UPD_05_a_percentage_follows_the_nodes(rig: Rig) -> None:
     """Given half of the nodes as limit and a halted rollout, when nodes join, then it goes on as far as half of all.
 
@@ -153,6 +155,7 @@ def test_UPD_05_a_percentage_follows_the_nodes(rig: Rig) -> None:
     agent.eventually(this_many_at("2", 4))
 
 
+@pytest.mark.daemonset_requires("behave")
 def test_UPD_06_a_rollout_of_pods_that_never_become_ready_halts(rig: Rig) -> None:
     """When new pods do not become available, then the rollout halts once the budget is spent, and healthy pods survive.
 
@@ -169,6 +172,7 @@ def test_UPD_06_a_rollout_of_pods_that_never_become_ready_halts(rig: Rig) -> Non
     rig.expect(len(survivors) == 3, f"3 of 5 healthy pods should have survived; {len(survivors)} did")
 
 
+@pytest.mark.daemonset_requires("behave")
 def test_UPD_07_old_pods_that_are_unavailable_are_all_replaced_at_once(rig: Rig) -> None:
     """Given old pods that are not available, then all of them are replaced at once, even beyond the budget.
 
@@ -185,6 +189,7 @@ def test_UPD_07_old_pods_that_are_unavailable_are_all_replaced_at_once(rig: Rig)
     agent.eventually(reached("2", *(node.name for node in nodes)))
 
 
+@pytest.mark.daemonset_requires("behave")
 def test_UPD_08_bad_updates_in_a_row_never_reach_the_healthy_pods(rig: Rig) -> None:
     """When one bad template follows another, then only the pods that are down already are replaced.
 
@@ -226,6 +231,7 @@ def test_UPD_09_what_is_no_part_of_the_template_restarts_nothing(rig: Rig) -> No
         rig.expect(agent.uids() == before, f"pods were replaced for {change}")
 
 
+@pytest.mark.daemonset_requires("behave")
 def test_UPD_10_a_template_that_changes_mid_rollout_is_gone_to_directly(rig: Rig) -> None:
     """When the template changes again during a rollout, then the set goes to the newest one directly.
 
@@ -249,6 +255,7 @@ def test_UPD_10_a_template_that_changes_mid_rollout_is_gone_to_directly(rig: Rig
     rig.expect(set(newest.values()) == {1}, f"pods of the newest version were made anew: {newest}")
 
 
+@pytest.mark.daemonset_requires("behave")
 def test_UPD_11_the_strategy_can_be_switched_mid_rollout(rig: Rig) -> None:
     """When OnDelete becomes RollingUpdate, then the rollout begins; when it is switched back, then the rest is frozen.
 
@@ -352,6 +359,7 @@ def test_UPD_14_a_node_that_is_down_already_takes_from_the_budget(rig: Rig) -> N
     agent.eventually(all_at("2"))
 
 
+@pytest.mark.daemonset_requires("behave")
 def test_UPD_15_nodes_that_join_and_leave_mid_rollout_do_not_keep_it_from_ending(rig: Rig) -> None:
     """When nodes join and leave during a rollout, then those that join get the new version, and it ends.
 
