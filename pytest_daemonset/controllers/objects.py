@@ -4,25 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_daemonset.errors import ClusterError
 from pytest_daemonset.kube.applier import Applier
+from pytest_daemonset.kube.definitions import DEFINITIONS, established
 from pytest_daemonset.kube.errors import ApiError
-from pytest_daemonset.kube.resources import Resource
-from pytest_daemonset.kube.until import until
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from pytest_daemonset.kube.client import Client
     from pytest_daemonset.kube.documents import Document
+    from pytest_daemonset.kube.resources import Resource
 
 Object = dict[str, Any]
 
-DEFINITIONS: Final = Resource(
-    "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False
-)
 _FIRST: Final = ("Namespace", "CustomResourceDefinition", "ServiceAccount")
-_SECONDS: Final = 30.0
 
 
 class Objects:
@@ -38,11 +33,11 @@ class Objects:
         self._client = client
         self._made: list[tuple[Resource, str | None, str]] = []
 
-    async def apply(self, documents: Sequence[Document]) -> list[tuple[Resource, Object]]:
+    async def apply(self, documents: Sequence[Document]) -> list[tuple[Document, Resource, Object]]:
         """Apply documents: namespaces, definitions and accounts first, the others in their order.
 
         Returns:
-            Each object as stored, with its resource.
+            Each with its resource, and as it is stored.
 
         Raises:
             UsageError: a kind that the cluster does not serve, or what the API server refuses.
@@ -58,18 +53,10 @@ class Objects:
                 metadata = stored["metadata"]
                 self._made.append((resource, metadata.get("namespace"), metadata["name"]))
             if resource.kind == DEFINITIONS.kind:
-                await self._established(stored["metadata"]["name"])
+                await established(self._client, [stored["metadata"]["name"]])
                 applier = Applier(self._client, self.namespace)  # it has looked before this kind was there
-            found.append((resource, stored))
+            found.append((document, resource, stored))
         return found
-
-    async def _established(self, name: str) -> None:
-        def good(seen: Mapping[str, Mapping[str, Any]]) -> bool:
-            conditions = ((seen[DEFINITIONS.kind].get(name) or {}).get("status") or {}).get("conditions") or ()
-            return any(one.get("type") == "Established" and one.get("status") == "True" for one in conditions)
-
-        if not await until(self._client, [(DEFINITIONS, None)], good, _SECONDS):
-            raise ClusterError(f"CustomResourceDefinition {name} was not established within {_SECONDS:g} s")
 
     async def remove(self) -> None:
         """Delete what was made, the last one first; what has gone is no error."""
