@@ -6,21 +6,7 @@ import textwrap
 from collections.abc import Callable
 
 import pytest
-
-AGENT = """\
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: agent}
-spec:
-  selector:
-    matchLabels: {app: agent}
-  template:
-    metadata:
-      labels: {app: agent}
-    spec:
-      containers:
-      - {name: agent, image: "agent:1"}
-"""
+from agent_manifest import AGENT
 
 
 @pytest.fixture

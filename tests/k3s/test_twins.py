@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from agent_manifest import AGENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,21 +16,6 @@ pytestmark = pytest.mark.docker
 REAL = "DAEMONSET_TEST_K3S_IMAGE"
 TESTS = 20
 
-AGENT = """\
-apiVersion: apps/v1
-kind: DaemonSet
-metadata:
-  name: agent
-spec:
-  selector:
-    matchLabels: {app: agent}
-  template:
-    metadata:
-      labels: {app: agent}
-    spec:
-      containers:
-      - {name: agent, image: "agent:1"}
-"""
 IMPORTS = """
 import pytest
 from pytest_daemonset import (

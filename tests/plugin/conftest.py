@@ -5,22 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-
-AGENT = """\
-apiVersion: apps/v1
-kind: DaemonSet
-metadata:
-  name: agent
-spec:
-  selector:
-    matchLabels: {app: agent}
-  template:
-    metadata:
-      labels: {app: agent}
-    spec:
-      containers:
-      - {name: agent, image: "agent:1"}
-"""
+from agent_manifest import AGENT
 
 
 @pytest.fixture
