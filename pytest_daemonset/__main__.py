@@ -103,6 +103,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="PATH …",
         help="manifests that are applied before the controller starts: roles, bindings, definitions",
     )
+    verify.add_argument(
+        "--controller-images",
+        default="",
+        metavar="IMAGE …",
+        help="images that every node has before a manifest: controller starts: names on the Docker daemon, or paths of tars",
+    )
 
     matrix = commands.add_parser(
         "matrix", help="run controllers that are broken on purpose against the suite, or against your own tests"
@@ -154,7 +160,10 @@ def _cluster_options(command: argparse.ArgumentParser) -> None:
         "--controller",
         default="builtin",
         metavar="SPEC",
-        help="builtin (the default), none, 'command: ./bin/manager --kubeconfig {kubeconfig}' or 'python: package.module:main'",
+        help=(
+            "builtin (the default), none, 'command: ./bin/manager --kubeconfig {kubeconfig}', 'python: package.module:main' or, "
+            "on k3s, 'manifest: deploy.yaml'"
+        ),
     )
 
 

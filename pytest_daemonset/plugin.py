@@ -25,7 +25,7 @@ OPTIONS = {
     "nodes": ("3", "how many workers a cluster has at the start of each test"),
     "controller": (
         "builtin",
-        "the controller under test: builtin, none, 'command: …' or 'python: package.module:main'",
+        "the controller under test: builtin, none, 'command: …', 'python: package.module:main' or 'manifest: PATH'",
     ),
     "controller_ready": (
         "",
@@ -39,6 +39,10 @@ OPTIONS = {
     "controller_manifests": (
         "",
         "manifests that are applied before the controller starts: roles, bindings, definitions",
+    ),
+    "controller_images": (
+        "",
+        "images that every node has before a manifest: controller starts: names on the Docker daemon, or paths of tars",
     ),
     "profile": ("", "what is known of the controller and its kind: a shipped profile, or the path of a TOML file"),
     "kind": (

@@ -105,13 +105,7 @@ class Process:
 
     def tail(self, lines: int = 20) -> str:
         """The last lines of its log; empty if there is none."""
-        try:
-            with self.log.open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
-                text = file.read().decode(errors="replace")
-        except FileNotFoundError:
-            return ""
-        return "\n".join(text.splitlines()[-lines:])
+        return last_lines(self.log, lines)
 
     async def start(
         self, ready: JsonLine | LogLine | Callable[[], Awaitable[Any]] | None = None, timeout: float = 30.0
@@ -393,3 +387,14 @@ class Process:
             if not waiting.done():
                 waiting.cancel()
                 await asyncio.wait({waiting})
+
+
+def last_lines(path: Path, lines: int) -> str:
+    """The last lines of a file; empty if there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            text = file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_daemonset.clusters.start import start
 from pytest_daemonset.controllers import permissions
 from pytest_daemonset.controllers.controller import make
+from pytest_daemonset.controllers.manifest import Manifest
 from pytest_daemonset.daemonsets.definitions import define
 from pytest_daemonset.daemonsets.kinds import PLAIN_KIND, KindUnderTest
 from pytest_daemonset.errors import ClusterError
@@ -75,7 +76,11 @@ class Running:
         with contextlib.ExitStack() as undo:
             undo.callback(self._stack.close)
             keeper, portal = self.keeper, self.portal
-            builtin = self.controller_config.kind == "builtin"
+            # k3s's own loop is no rival of a controller that serves a kind of its own, and may be needed by its manifest.
+            builtin = self.controller_config.kind == "builtin" or self.kind.resource != PLAIN_KIND.resource
+            manifest = None
+            if self.controller_config.kind == "manifest":
+                manifest = Manifest.read(self.controller_config, self.cluster_config, daemonset_loop=builtin)
             self.cluster = portal.call(
                 lambda: start(self.cluster_config, keeper, builtin=builtin),
                 f"start of the {self.cluster_config.kind} cluster",
@@ -84,7 +89,11 @@ class Running:
             if self.kind.crds:
                 portal.call(lambda: define(self.cluster.client, self.kind.crds), f"definition of {self.kind.resource}")
             self.controller = make(
-                self.controller_config, keeper=keeper, cluster=self.cluster, builtin_words=self.kind.words()
+                self.controller_config,
+                keeper=keeper,
+                cluster=self.cluster,
+                builtin_words=self.kind.words(),
+                manifest=manifest,
             )
             self._stack.callback(
                 lambda: portal.call(self.controller.close, "stop of the controller", despite_poison=True)

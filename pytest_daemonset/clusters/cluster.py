@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pytest_daemonset.kube.audit import AuditLog
@@ -49,6 +49,12 @@ class Cluster(Protocol):
 
     async def unimitated(self) -> Mapping[str, int]:
         """The requests that it had to answer with 501, and how often."""
+
+    async def load_images(self, names: Sequence[str]) -> None:
+        """Side-load images into every node and into those that join later: names on the Docker daemon, or paths of tars."""
+
+    async def act_on_container(self, verb: str, node: str, container: str) -> None:
+        """Have a node's runtime ``pause``, ``resume`` or ``kill`` (SIGKILL, also where it is paused) a container, by its id."""
 
     def kept(self) -> str:
         """How to reach and how to remove what outlives the session; empty if nothing does."""

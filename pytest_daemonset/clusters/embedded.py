@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_daemonset.errors import UsageError
 from pytest_daemonset.kube.audit import AuditLog
 from pytest_daemonset.kube.client import Client
 from pytest_daemonset.kube.config import Kubeconfig
@@ -16,6 +17,7 @@ from pytest_daemonset.observe.constants import Constants
 from pytest_daemonset.processes import JsonLine, Process
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pytest_daemonset.clusters.config import ClusterConfig
@@ -120,6 +122,17 @@ class EmbeddedCluster:
         """See `Cluster`."""
         told: dict[str, Any] = await self.client.request("GET", "/debug/unimitated")
         return {str(request): int(count) for request, count in told.items()}
+
+    async def load_images(self, names: Sequence[str]) -> None:
+        """See `Cluster`: virtual nodes start whatever they are given."""
+
+    async def act_on_container(self, verb: str, node: str, container: str) -> None:
+        """See `Cluster`.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(f"{verb} of container {container} on {node}: nothing runs containers on the embedded cluster")
 
     def kept(self) -> str:
         """See `Cluster`: it never outlives its session."""

@@ -9,6 +9,7 @@ from pytest_daemonset.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
+    from os import PathLike
     from pathlib import Path
 
     from pytest_daemonset.clusters.cluster import Cluster
@@ -77,6 +78,23 @@ class ClusterUnderTest:
         headers = {"Content-Type": "application/merge-patch+json"} if method == "PATCH" else None
         client = self._cluster.client
         return self._scope().handle(lambda: client.request(method, path, body, headers=headers), f"{method} {path}")
+
+    def load_images(self, *images: str | PathLike[str]) -> Handle[None]:
+        """Give every node images, at once, and every node that joins later, before it starts: no registry is asked.
+
+        They stay for the session. Virtual nodes start whatever they are given, so there it does nothing.
+
+        Args:
+            images: names on the Docker daemon, or paths of tars (``.tar``, ``.tar.gz``, ``.tgz``) as ``docker save`` makes them.
+
+        Raises:
+            UsageError: at once, without any; when awaited, the daemon has no such image, or there is no such tar.
+            ClusterError: when awaited, a node does not take one.
+        """
+        if not images:
+            raise UsageError("load_images(): expected names of images, or paths of tars")
+        names = [str(image) for image in images]
+        return self._scope().handle(lambda: self._cluster.load_images(names), f"loading of {', '.join(names)}")
 
     @asynccontextmanager
     async def api_client(self) -> AsyncIterator[Any]:

@@ -67,6 +67,7 @@ def verify(options: argparse.Namespace) -> int:
         f"--daemonset-controller-replicas={options.controller_replicas}",
         f"--daemonset-controller-service-account={options.controller_service_account}",
         f"--daemonset-controller-manifests={options.controller_manifests}",
+        f"--daemonset-controller-images={options.controller_images}",
     ]
     words += ["-v"] * options.verbose or ["-q"]
     if options.exitfirst:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from os import PathLike
     from pathlib import Path
 
-KINDS = ("builtin", "none", "command", "python")
+KINDS = ("builtin", "none", "command", "python", "manifest")
 USAGE = (
-    "write builtin, none, 'command: ./bin/manager --kubeconfig {kubeconfig}' or 'python: package.module:main' "
+    "write builtin, none, 'command: ./bin/manager --kubeconfig {kubeconfig}', 'python: package.module:main' or 'manifest: deploy.yaml' "
     "(the part before the colon says which kind it is; it is never guessed)"
 )
 
@@ -27,12 +27,14 @@ class ControllerConfig:
     """The controller that a session asks for; a project overrides the fixture ``daemonset_controller_config`` to return another.
 
     Args:
-        spec: ``builtin``, ``none``, ``command: …`` or ``python: package.module:main``. In a command ``{kubeconfig}``
+        spec: ``builtin``, ``none``, ``command: …``, ``python: package.module:main`` or ``manifest: PATH``, whose Deployments,
+            StatefulSets, DaemonSets and Pods are the controller, in containers of the cluster. In a command ``{kubeconfig}``
             is replaced by the path of a kubeconfig of the controller's own, ``{replica}`` by the replica's number, from 0, and
             ``{identity}`` by a name of its own; KUBECONFIG, DAEMONSET_REPLICA and DAEMONSET_IDENTITY hold the same.
         ready: when it counts as started: ``log: REGEX`` (a line of its output), ``http: URL`` (the URL answers 200; ``{replica}`` may
             stand in it), ``lease: NAMESPACE/NAME`` (the Lease is held and renewed), ``write`` (its first write is accepted), or empty
-            for "as soon as the process runs". ``builtin`` says itself when it is ready.
+            for "as soon as the process runs". ``builtin`` says itself when it is ready; a manifest's workloads must be available in
+            any case.
         timeout: seconds that it may take to be ready.
         env: environment variables, on top of the test process's own.
         cwd: working folder; the test process's own when None.
@@ -41,6 +43,7 @@ class ControllerConfig:
         service_account: whose token the kubeconfig holds, as ``namespace/name``, so that its own roles apply; it must exist, or be in
             the manifests.
         manifests: paths or YAML text, applied before it starts: roles, bindings, CustomResourceDefinitions.
+        images: of a manifest: names on the Docker daemon, or paths of tars, that every node has before it starts.
 
     Raises:
         UsageError: a spec or a readiness that cannot be read.
@@ -55,6 +58,7 @@ class ControllerConfig:
     lease: str = ""
     service_account: str = ""
     manifests: tuple[str | PathLike[str], ...] = ()
+    images: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         told = f"--daemonset-controller={self.spec!r}"
@@ -74,11 +78,26 @@ class ControllerConfig:
             placeholders.check(self.argument, told)
         if self.ready and self.kind in ("builtin", "none"):
             raise UsageError(
-                f"--daemonset-controller-ready={self.ready!r}: for command: and python: only; {self.kind} needs no telling "
+                f"--daemonset-controller-ready={self.ready!r}: for command:, python: and manifest: only; {self.kind} needs no telling "
                 "when it is ready"
             )
         readiness.parsed(self.ready, replicas=self.replicas)
         self._check_the_rest()
+        self._check_where_it_runs()
+
+    def _check_where_it_runs(self) -> None:
+        if self.kind != "manifest":
+            if self.images:
+                raise UsageError(f"--daemonset-controller-images: for manifest: only; {self.kind} runs in no container")
+            return
+        there = {"replicas": self.replicas > 1, "env": bool(self.env), "cwd": self.cwd is not None}
+        if said := [name for name, given in there.items() if given]:
+            raise UsageError(f"{said[0]}= of a manifest: controller: the manifest says it; write it there")
+        if self.readiness[0] == "http":
+            raise UsageError(
+                f"--daemonset-controller-ready={self.ready!r}: what runs in the cluster has no URL here; give its container a "
+                "readinessProbe, or say 'log: REGEX' or 'lease: NAMESPACE/NAME'"
+            )
 
     def _check_the_rest(self) -> None:
         if self.timeout <= 0:

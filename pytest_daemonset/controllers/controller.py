@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from pytest_daemonset.clusters.cluster import Cluster
     from pytest_daemonset.controllers.config import ControllerConfig
+    from pytest_daemonset.controllers.manifest import Manifest
     from pytest_daemonset.controllers.replica import Replica
     from pytest_daemonset.errors import DaemonSetTestError
     from pytest_daemonset.keeper import Keeper
@@ -83,7 +84,12 @@ class Controller(Protocol):
 
 
 def make(
-    config: ControllerConfig, *, keeper: Keeper, cluster: Cluster, builtin_words: Sequence[str] = ()
+    config: ControllerConfig,
+    *,
+    keeper: Keeper,
+    cluster: Cluster,
+    builtin_words: Sequence[str] = (),
+    manifest: Manifest | None = None,
 ) -> Controller:
     """The controller that was asked for, not yet started.
 
@@ -92,7 +98,12 @@ def make(
         keeper: is told of what is started.
         cluster: where it works.
         builtin_words: what ``builtin`` is told of the kind that it must serve.
+        manifest: what a ``manifest:`` controller is made of.
     """
+    if manifest is not None:
+        from pytest_daemonset.controllers.in_cluster import InClusterController
+
+        return InClusterController(config, cluster=cluster, manifest=manifest)
     from pytest_daemonset.controllers.processes import ProcessController
 
     return ProcessController(config, keeper=keeper, cluster=cluster, builtin_words=builtin_words)

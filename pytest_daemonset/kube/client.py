@@ -200,6 +200,28 @@ class Client:
                 if answer.connection is not None and answer.connection.transport is not None:
                     answer.connection.transport.abort()
 
+    async def lines(self, path: str, query: Mapping[str, str]) -> AsyncGenerator[str, None]:
+        """Read text line by line as it comes, such as a pod's log, until the server ends it. Leave it with ``contextlib.aclosing``.
+
+        Args:
+            path: what to read.
+            query: parameters, such as ``follow``.
+
+        Raises:
+            ApiError: refused.
+            aiohttp.ClientError: the connection was lost.
+        """
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout)
+        async with self._open().get(self.kubeconfig.server + path, params=query, timeout=timeout) as answer:
+            if answer.status != 200:
+                raise ApiError.from_answer(answer.status, await answer.read(), request=f"GET {path}")
+            try:
+                async for line in _lines(answer, path, last_too=True):
+                    yield line.decode(errors="replace")
+            finally:
+                if answer.connection is not None and answer.connection.transport is not None:
+                    answer.connection.transport.abort()
+
     # Writing
 
     async def create(self, resource: Resource, body: Mapping[str, Any], namespace: str | None = None) -> Object:
@@ -372,7 +394,7 @@ class Client:
             self.wrote_at((result.get("metadata") or {}).get("resourceVersion"))
 
 
-async def _lines(answer: aiohttp.ClientResponse, asked: str) -> AsyncGenerator[bytes, None]:
+async def _lines(answer: aiohttp.ClientResponse, asked: str, *, last_too: bool = False) -> AsyncGenerator[bytes, None]:
     rest = b""
     async for chunk in answer.content.iter_any():
         *lines, rest = (rest + chunk).split(b"\n")
@@ -381,6 +403,8 @@ async def _lines(answer: aiohttp.ClientResponse, asked: str) -> AsyncGenerator[b
         for line in lines:
             if line:
                 yield line
+    if last_too and rest:  # of a watch it would be half an event
+        yield rest
 
 
 def _query(**parameters: str | int | None) -> dict[str, str]:

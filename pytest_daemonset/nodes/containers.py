@@ -68,11 +68,17 @@ class AgentSettings:
 
 @dataclass
 class _Machine:
-    """One agent's container; `frozen_out` are files of images that came while nothing in it could import them."""
+    """One agent's container.
+
+    Attributes:
+        frozen_out: files of images that came while nothing in it could import them.
+        refused: files that are to be taken away again, once something in it runs.
+    """
 
     container: str
     state: str = "made"
     frozen_out: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
 
 
 class ContainerNodes:
@@ -281,6 +287,7 @@ class ContainerNodes:
             await engine.start(machine.container)
             started = await self._started(name)
         machine.state = "running"
+        await self._unload(machine, ())
         await self._back(name, before, started)
 
     async def _thaw(self, name: str) -> None:
@@ -316,17 +323,33 @@ class ContainerNodes:
             images: file name -> tar, as ``docker save`` makes it.
 
         Raises:
-            ClusterError: a node does not take one.
+            ClusterError: a node does not take one; then no node keeps any of them, and none that joins later gets them.
         """
+        before = dict(self._images)
         self._images.update(images)
-        await asyncio.gather(*(self._load(name, one, images) for name, one in self._machines.items()))
+        loads = (self._load(name, one, images) for name, one in self._machines.items())
+        results = await asyncio.gather(*loads, return_exceptions=True)
+        if errors := [one for one in results if isinstance(one, BaseException)]:
+            self._images = before
+            new = [file for file in images if file not in before]
+            await asyncio.gather(*(self._unload(one, new) for one in self._machines.values()))
+            raise errors[0]
 
     async def _load(self, name: str, machine: _Machine, images: Mapping[str, bytes]) -> None:
         await self._engine.write(machine.container, image_files(images))
+        machine.refused -= set(images)
         if machine.state == "paused":
             machine.frozen_out |= set(images)
         elif machine.state not in ("made", "crashed"):  # which import their folder when they start
             await import_images(self._engine, name, machine.container, images)
+
+    async def _unload(self, machine: _Machine, files: Iterable[str]) -> None:
+        """Take files of images away, or it would be tried again to import them whenever the node starts."""
+        machine.frozen_out -= set(files)
+        machine.refused |= set(files)
+        if machine.state not in ("paused", "crashed") and machine.refused:
+            await self._engine.run(machine.container, ["rm", "-f", *image_files(dict.fromkeys(machine.refused, b""))])
+            machine.refused.clear()
 
     # -- what it does not have --
 

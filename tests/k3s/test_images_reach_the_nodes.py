@@ -146,14 +146,21 @@ def test_a_node_that_was_frozen_or_down_has_the_image_when_it_is_back(
 def test_what_is_no_image_is_told_with_its_node(running: Running, nodes: Nodes) -> None:
     with pytest.raises(UsageError, match="build or pull it before"):
         load(running, "pytest-daemonset.invalid/nowhere:1")
-    provider = running.cluster.nodes.provider
-    try:
-        with pytest.raises(ClusterError, match=r"node node-[12] does not take image broken\.tar: ctr "):
-            running.portal.call(lambda: provider.load({"broken.tar": b"no tar"}))
-    finally:
-        provider._images.pop("broken.tar")
-        for node in nodes:
-            inside(running, node, "rm", "/var/lib/rancher/k3s/agent/images/broken.tar")
+
+
+def test_a_tar_that_one_node_refuses_is_taken_back_from_all_and_forgotten(
+    running: Running, nodes: Nodes, tmp_path: Path
+) -> None:
+    frozen, whole = nodes
+    frozen.pause().wait()
+    broken = tmp_path / "broken.tar"
+    broken.write_bytes(b"no tar")
+    with pytest.raises(ClusterError, match=rf"node {whole} does not take image .*broken-tar-\w+\.tar: ctr "):
+        load(running, str(broken))
+    frozen.resume().wait()
+    late = nodes.join().wait()  # which would be given it if it were still on the list
+    for node in (frozen, whole, late):
+        assert "broken" not in inside(running, node, "ls", "/var/lib/rancher/k3s/agent/images")
 
 
 def test_tars_and_a_registries_yaml_lie_in_every_node_before_it_starts(

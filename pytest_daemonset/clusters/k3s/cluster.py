@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import os
+import re
 import secrets
 import sys
 import time
@@ -13,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_daemonset.clusters.k3s import proof, server
-from pytest_daemonset.clusters.k3s.settings import K3sConfig
+from pytest_daemonset.clusters.k3s.settings import K3sConfig, is_tar
 from pytest_daemonset.engine import tiny_image
 from pytest_daemonset.engine.engine import Engine
-from pytest_daemonset.errors import ClusterError
+from pytest_daemonset.errors import ClusterError, UsageError
 from pytest_daemonset.kube.client import Client
 from pytest_daemonset.kube.errors import ApiError
 from pytest_daemonset.kube.resources import SERVICE_ACCOUNTS
@@ -179,13 +181,22 @@ class K3sCluster:
         settings = self._k3s
         if settings.virtual:
             return {}
-        found = {"tiny.tar": tiny_image.image_tar((tiny_image.NAME, *settings.tiny_images))}
-        for number, name in enumerate(settings.images):
-            if name.endswith((".tar", ".tar.gz", ".tgz")):
+        return {
+            "tiny.tar": tiny_image.image_tar((tiny_image.NAME, *settings.tiny_images)),
+            **await self._tars(settings.images),
+        }
+
+    async def _tars(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Images as files, by a name that k3s takes for an image's."""
+        found = {}
+        for name in names:
+            # Two names may look alike once they are file names.
+            stem = f"{re.sub(r'[^A-Za-z0-9]+', '-', name)[-60:].strip('-')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+            if is_tar(name):
                 suffix = ".tar" if name.endswith(".tar") else ".tar.gz"
-                found[f"image-{number}{suffix}"] = await asyncio.to_thread(Path(name).read_bytes)
+                found[f"{stem}{suffix}"] = await asyncio.to_thread(_read, name)
             else:
-                found[f"image-{number}.tar"] = await self._engine.save_image(name)
+                found[f"{stem}.tar"] = await self._engine.save_image(name)
         return found
 
     async def _virtual(self) -> VirtualNodes:
@@ -219,18 +230,15 @@ class K3sCluster:
         """Side-load images into every node, and into those that join later; virtual nodes start whatever they are given.
 
         Args:
-            names: names on the Docker daemon.
+            names: names on the Docker daemon, or paths of tars (``.tar``, ``.tar.gz``, ``.tgz``).
 
         Raises:
-            UsageError: the daemon has no such image.
+            UsageError: the daemon has no such image, or there is no such tar.
             ClusterError: a node does not take it.
         """
-        if self._provider is None:
+        tars = await self._tars(names)
+        if self._provider is None or not tars:
             return
-        tars = {
-            f"loaded-{name.replace('/', '_').replace(':', '_')}.tar": await self._engine.save_image(name)
-            for name in names
-        }
         loading: list[Awaitable[None]] = [self._provider.load(tars)]
         if self._server_node:
             loading.append(self._load_into_server(tars))
@@ -243,6 +251,21 @@ class K3sCluster:
     async def _load_into_server(self, tars: Mapping[str, bytes]) -> None:
         await self._engine.write(self._server, image_files(tars))
         await import_images(self._engine, server.NAME, self._server, tars)
+
+    async def act_on_container(self, verb: str, node: str, container: str) -> None:
+        """See `Cluster`: by containerd's own command.
+
+        Raises:
+            ClusterError: it was not done; that the container is no more is fine.
+        """
+        where = self._server if node == server.NAME and self._server_node else f"{self._engine.group}-{node}"
+        words = {"kill": (["kill", "-s", "SIGKILL"], ["resume"])}.get(verb, ([verb],))
+        for word in words:
+            command = ["ctr", "-n", "k8s.io", "tasks", *word, container]
+            code, said = await self._engine.run(where, command)
+            over = re.search(r"not found|no running task|already finished|not running|not paused|stopped", said)
+            if code and not (over and verb == "kill"):
+                raise ClusterError(f"node {node}: {' '.join(command)} ended with {code}: {said.strip()[-300:]}")
 
     async def restore(self) -> None:
         """See `Cluster`."""
@@ -289,6 +312,13 @@ class K3sCluster:
                 stack.push_async_callback(self.client.close)
             if self._kubelets is not None:
                 stack.push_async_callback(self._kubelets.stop)
+
+
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise UsageError(f"image tar {path}: cannot be read: {error.strerror}") from None
 
 
 async def _nothing() -> None:

@@ -74,7 +74,7 @@ class K3sConfig:
         if self.version and not re.fullmatch(r"v\d+\.\d+\.\d+(-\w+)?[+-]k3s\d+", self.version):
             raise UsageError(f"k3s: {self.version!r} is no version of k3s; they look like {DEFAULT_VERSION}")
         for name in self.images:
-            if name.endswith((".tar", ".tar.gz", ".tgz")) and not Path(name).is_file():
+            if is_tar(name) and not Path(name).is_file():
                 raise UsageError(f"k3s: there is no image tar {name}")
         if self.registries is not None and not self.registries.is_file():
             raise UsageError(f"k3s: there is no file {self.registries}")
@@ -114,6 +114,11 @@ class K3sConfig:
             env=env,
             keep=_switch("keep", options["keep"]),
         )
+
+
+def is_tar(image: str) -> bool:
+    """Whether an image is named by the path of a tar, and not by its name on the Docker daemon."""
+    return image.endswith((".tar", ".tar.gz", ".tgz"))
 
 
 def _words(text: str) -> tuple[str, ...]:

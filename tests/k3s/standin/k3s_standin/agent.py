@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from k3s_standin import VERSION
-from k3s_standin.images import SANDBOX, ImageKubelet, canonical, loaded, take_folder
+from k3s_standin.images import SANDBOX, canonical, loaded, take_folder
+from k3s_standin.running import Access, LogDoor, RunningKubelet
 from k3s_standin.settings import Settings, SettingsError, say, seconds
 from pytest_daemonset.kubelets import api as kubelet_api
 from pytest_daemonset.kubelets import fleet as fleet_module
@@ -64,7 +65,8 @@ async def join(settings: Settings, server: str = "", token: str = "") -> None:
     frequency = seconds(str(kubelet.get("nodeStatusUpdateFrequency", "")), 10.0)
     machines.VERSION = VERSION  # type: ignore[misc]
     kubelet_api._PATIENCE = aiohttp.ClientTimeout(total=5, sock_connect=2)
-    fleet_module.Kubelet = ImageKubelet  # type: ignore[misc]
+    fleet_module.Kubelet = RunningKubelet  # type: ignore[misc]
+    Access.server, Access.token, Access.ca = server, credentials, ca
     tls = ssl.create_default_context(cadata=ca)
     api = kubelet_api.Api(server, tls, credentials)
     with contextlib.suppress(asyncio.CancelledError):
@@ -166,6 +168,7 @@ async def _serve(fleet: Fleet, settings: Settings, name: str, frequency: float, 
 
     loop.add_signal_handler(signal.SIGUSR1, rescan)
     tasks = [loop.create_task(fleet.watch())]
+    logs = await LogDoor(lambda: fleet.machines[name].kubelet if name in fleet.machines else None).open()  # type: ignore[return-value,arg-type]
     reachable = True
     try:
         while True:
@@ -187,6 +190,7 @@ async def _serve(fleet: Fleet, settings: Settings, name: str, frequency: float, 
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await logs.cleanup()
 
 
 async def _until_done(work: Any) -> None:
@@ -204,7 +208,7 @@ async def _adopt(fleet: Fleet, wanted: dict[str, Any]) -> None:
     name = wanted["name"]
     node = await fleet.api.request("GET", f"/api/v1/nodes/{name}")
     address = next(row["address"] for row in node["status"]["addresses"] if row["type"] == "InternalIP")
-    kubelet = ImageKubelet(name, address, fleet.api, lambda: fleet.rules, fleet._pod_address, fleet._failed)
+    kubelet = RunningKubelet(name, address, fleet.api, lambda: fleet.rules, fleet._pod_address, fleet._failed)
     fleet.machines[name] = Machine(wanted, kubelet)
     for pod in fleet._elsewhere.pop(name, {}).values():
         kubelet.saw(pod)

@@ -10,6 +10,18 @@ import tempfile
 from pathlib import Path
 
 from k3s_standin.images import loaded, take
+from k3s_standin.tasks import TASKS, send
+
+_SIGNALS = {"pause": signal.SIGSTOP, "resume": signal.SIGCONT, "kill": signal.SIGKILL}
+
+
+def _task(verb: str, container: str) -> int:
+    path = TASKS / container
+    if verb not in _SIGNALS or not path.exists():
+        print(f"ctr: {verb}: no running task found: task {container} not found", file=sys.stderr)
+        return 1
+    send(int(path.read_text()), _SIGNALS[verb])
+    return 0
 
 
 def main() -> int:
@@ -19,6 +31,8 @@ def main() -> int:
         loaded.rescan()
         print("\n".join(sorted(loaded.names)))
         return 0
+    if words[:1] in (["tasks"], ["task"]):
+        return _task(words[1], words[-1])
     if words[:2] not in (["images", "import"], ["image", "import"]):
         print(f"ctr: not imitated: {' '.join(words)}", file=sys.stderr)
         return 1

@@ -9,6 +9,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+from k3s_standin.rootfs import unpack
 from pytest_daemonset.kubelets import pods as views
 from pytest_daemonset.kubelets.kubelet import Kubelet
 
@@ -41,6 +42,7 @@ def canonical(name: str) -> str:
 def take(path: Path) -> set[str]:
     """Import a tar: what it brings stays, also over a restart of the container."""
     names = names_in(path)
+    unpack(path, canonical)
     IMPORTED.mkdir(parents=True, exist_ok=True)
     for name in names:
         (IMPORTED / hashlib.sha256(name.encode()).hexdigest()).write_text(name)

@@ -1,4 +1,4 @@
-"""The loops of a control plane that the embedded server does not have: node lifecycle, node identity, deployments."""
+"""The loops of a control plane that the embedded server does not have: node lifecycle and node identity."""
 
 from __future__ import annotations
 
@@ -23,9 +23,6 @@ _LIFECYCLE = Caller(
     "system:serviceaccount:kube-system:node-controller", ("system:serviceaccounts",), "k3s-standin/node-lifecycle"
 )
 _WRANGLER = Caller("system:k3s-controller", ("system:masters",), "k3s-standin/node")
-_DEPLOYMENTS = Caller(
-    "system:serviceaccount:kube-system:deployment-controller", ("system:serviceaccounts",), "k3s-standin/deployment"
-)
 _EVICTION_DELAY = 5.0  # seconds from the NoSchedule to the NoExecute taint of a node that does not report
 
 Object = dict[str, Any]
@@ -142,26 +139,3 @@ class _Nodes:
 def _ready(node: Object) -> str:
     rows = (node.get("status") or {}).get("conditions") or []
     return next((str(row["status"]) for row in rows if row["type"] == "Ready"), "False")
-
-
-async def watch_deployments(api: Api, started: asyncio.Event) -> None:
-    """Until cancelled: note that a Deployment was seen; nothing more is made of it."""
-    await started.wait()
-    with api.subscribe("deployments.apps") as changes:
-        for found in api.list("deployments.apps"):
-            _observe(api, found["metadata"]["namespace"], found["metadata"]["name"])
-        async for _, change in changes:
-            await asyncio.sleep(0.02)  # the loop in kube-controller-manager makes some requests for each
-            _observe(api, *change.entry.key)
-
-
-def _observe(api: Api, namespace: str, name: str) -> None:
-    found = api.get("deployments.apps", namespace, name)
-    generation = found["metadata"]["generation"] if found else 0
-    if found and (found.get("status") or {}).get("observedGeneration") != generation:
-        patch = {"status": {"observedGeneration": generation}}
-        try:
-            api.patch(_DEPLOYMENTS, "deployments.apps", namespace, name, patch, subresource="status")
-        except StatusError as refused:
-            if refused.code not in (404, 409):
-                raise

@@ -8,6 +8,7 @@ import contextlib
 import gc
 import hashlib
 import os
+import re
 import secrets
 import signal
 import socket
@@ -16,26 +17,30 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import orjson
 import trustme
 import yaml
 from aiohttp import web
 
 from k3s_standin import VERSION, agent
-from k3s_standin.lifecycle import watch_deployments, watch_nodes
+from k3s_standin.lifecycle import watch_nodes
+from k3s_standin.running import PORT
 from k3s_standin.settings import Settings, SettingsError, say, seconds
+from k3s_standin.workloads import KINDS, watch_workloads
 from pytest_daemonset.embedded import settings as embedded_settings
 from pytest_daemonset.embedded.api import Api
 from pytest_daemonset.embedded.audit import AuditLog
 from pytest_daemonset.embedded.calls import Caller
 from pytest_daemonset.embedded.http import Http, server
-from pytest_daemonset.embedded.kinds import ALL_KINDS, Kind
+from pytest_daemonset.embedded.kinds import ALL_KINDS
 from pytest_daemonset.embedded.loops import LOOPS
 from pytest_daemonset.embedded.watch import Watches
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+_LOG = re.compile(r"/api/v1/namespaces/([^/]+)/pods/([^/]+)/log")
 DATA = Path("/var/lib/rancher/k3s/server")
 KUBECONFIG = Path("/etc/rancher/k3s/k3s.yaml")
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -44,23 +49,6 @@ ADMIN = Caller("system:admin", ("system:masters",))
 CONTROLLER = Caller("system:serviceaccount:kube-system:daemon-set-controller", ("system:serviceaccounts",))
 
 
-def _count_changes(new: dict[str, Any], old: dict[str, Any]) -> None:
-    if new["spec"] != old["spec"]:
-        new["metadata"]["generation"] = old["metadata"]["generation"] + 1
-
-
-# Only what shows that the controller-manager works: its observedGeneration follows, no pods come.
-DEPLOYMENT = Kind(
-    group="apps",
-    version="v1",
-    kind="Deployment",
-    plural="deployments",
-    singular="deployment",
-    subresources=("status",),
-    has_generation=True,
-    message="Deployment",
-    on_prepare_update=_count_changes,
-)
 KNOWN_CONTROLLERS = {"*", "tokencleaner", "daemonset", "deployment", "garbagecollector", "podgc", "nodelifecycle", "namespace",
                      "serviceaccount", "service", "route", "cloud-node-lifecycle", "daemonset-controller"}  # fmt: skip
 
@@ -75,6 +63,7 @@ class Door:
         self._api = api
         self._http = http
         self._known = known
+        self._kubelets: dict[str, str] = {}
         self._token = token
         self._ca = ca
         self._settings = settings
@@ -92,10 +81,38 @@ class Door:
             return self._agent(request)
         if not request.headers.get("Authorization"):
             return web.Response(status=401, text="Unauthorized")
+        if (log := _LOG.fullmatch(path)) and request.method == "GET":
+            return await self._log(request, *log.groups())
         answer = await self._http.handle(request)
         if path.rstrip("/") == "/version" and isinstance(answer, web.Response) and isinstance(answer.body, bytes):
             return web.json_response({**orjson.loads(answer.body), "gitVersion": VERSION})
         return answer
+
+    async def _log(self, request: web.BaseRequest, namespace: str, name: str) -> web.StreamResponse:
+        """A pod's log, from the kubelet of its node."""
+        if self._http._caller(request) is None:
+            return web.Response(status=401, text="Unauthorized")
+        pod = self._api.get("pods", namespace, name)
+        node = pod["spec"].get("nodeName") if pod else None
+        if pod is None or node not in self._kubelets:
+            return web.Response(status=404 if pod is None else 400, text=f'pods "{name}" has no log')
+        container = request.query.get("container") or pod["spec"]["containers"][0]["name"]
+        host = "127.0.0.1" if node == self._settings.node_name else node
+        url = f"http://{host}:{PORT}/containerLogs/{namespace}/{name}/{container}"
+        headers = {"Authorization": f"Bearer {self._kubelets[node]}"}
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, sock_connect=3)) as session,
+                session.get(url, params=request.query, headers=headers) as told,
+            ):
+                answer = web.StreamResponse(status=told.status)
+                await answer.prepare(request)
+                async for chunk in told.content.iter_any():
+                    await answer.write(chunk)
+                await answer.write_eof()
+                return answer
+        except aiohttp.ClientError as error:
+            return web.Response(status=502, text=f"{node}: {error}")
 
     def _agent(self, request: web.BaseRequest) -> web.Response:
         said = request.headers.get("Authorization", "")
@@ -116,6 +133,7 @@ class Door:
             )
             return web.Response(status=403, text="hash does not match")
         kubelet = secrets.token_urlsafe(24)
+        self._kubelets[name] = kubelet
         self._known[kubelet] = Caller(f"system:node:{name}", ("system:nodes", "system:authenticated"))
         return web.json_response({"token": kubelet})
 
@@ -223,7 +241,7 @@ async def serve(settings: Settings) -> None:
             namespace_delay=1.0,
             bookmark_interval=60.0,  # as rare as a real server's: nobody may wait for one
         )
-        api = Api((*ALL_KINDS, DEPLOYMENT), audit, wanted.ring)
+        api = Api((*ALL_KINDS, *KINDS), audit, wanted.ring)
         watches = Watches(api.store, wanted.bookmark_interval, wanted.watch_buffer)
         known = {admin: ADMIN}
         http = Http(api, known, watches)
@@ -248,7 +266,7 @@ async def serve(settings: Settings) -> None:
                 period=seconds(manager.get("node-monitor-period", ""), 5.0),
                 grace=seconds(manager.get("node-monitor-grace-period", ""), 40.0),
             ),
-            watch_deployments(api, started),
+            watch_workloads(api, started),
         ]
         tasks = [asyncio.ensure_future(one) for one in loops]
         door.ready = True
