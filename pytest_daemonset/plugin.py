@@ -63,6 +63,9 @@ OPTIONS = {
 }
 
 
+_CLOSING = "daemonset_closing"
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """One option and one ini setting per idea, of the same name."""
     group = parser.getgroup("daemonset", "verify a DaemonSet controller")
@@ -183,6 +186,20 @@ def pytest_enter_pdb(config: pytest.Config) -> None:
     terminal: Any = config.pluginmanager.getplugin("terminalreporter")
     if where and terminal is not None:
         terminal.write_line(where)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of pytest-xdist has no terminal: the main process says what it has to say."""
+    output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output[_CLOSING] = session.config.stash[RUN].closing
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """What a worker wants told, such as how to reach and to remove the cluster that it kept."""
+    said = getattr(node, "workeroutput", {}).get(_CLOSING, ())
+    node.config.stash[RUN].closing += [f"[{node.gateway.id}] {line}" for line in said]
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:

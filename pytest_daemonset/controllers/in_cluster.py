@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from pytest_daemonset.kube.until import Seen
 
 Pod = dict[str, Any]
+_TRIAL: Final = (
+    10.0  # seconds that what has crashed while it started must stay up: a kubelet waits as long before its second try
+)
 _GRACE: Final = 30.0  # seconds that a pod has to end, unless it says otherwise
 
 
@@ -105,13 +108,7 @@ class InClusterController:
                 await asyncio.gather(*(one.begin() for one in self._workloads))
             deadline = time.monotonic() + self.config.timeout
             await asyncio.gather(*(self._available(namespace, deadline) for namespace in self._sights))
-            await asyncio.wait([waiting], timeout=max(0.0, deadline - time.monotonic()))
-            if not waiting.done():
-                raise ClusterError(
-                    f"{self.name} was not ready within {self.config.timeout:g} s; its last lines:\n{self._last_lines()}\n"
-                    f"  waited for: {self.config.ready}; if it needs longer, give the ControllerConfig a longer timeout"
-                )
-            waiting.result()
+            await self._ready(waiting, deadline)
         finally:
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
@@ -145,20 +142,56 @@ class InClusterController:
         return _at_once
 
     async def _available(self, namespace: str, deadline: float) -> None:
-        up = self._up(namespace)
+        up, sight = self._up(namespace), self._sights[namespace]
 
         def good(seen: Seen) -> bool:
-            return up(seen) or any(pod_troubles.hopeless(pod) for _, pod in self._pods(namespace))
+            return up(seen) or self._is_hopeless(namespace)
 
-        sight = self._sights[namespace]
         if await sight.until(good, max(0.1, deadline - time.monotonic())) and up(sight.seen):
             return
+        raise await self._story(namespace)
+
+    async def _ready(self, waiting: asyncio.Future[None], deadline: float) -> None:
+        """Wait for what more than being available was asked for; and for a while, whether what has crashed stays up now."""
+        crashed = any(True for _, pod in self._pods() for _ in pod_troubles.ends(pod))
+        troubles = [asyncio.ensure_future(self._despair(namespace)) for namespace in self._sights]
+        try:
+            either: list[asyncio.Future[None]] = [waiting, *troubles]
+            limit = max(0.0, deadline - time.monotonic())
+            await asyncio.wait(either, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done() and crashed:
+                await asyncio.wait(troubles, timeout=_TRIAL, return_when=asyncio.FIRST_COMPLETED)
+            for trouble in troubles:
+                if trouble.done():
+                    trouble.result()
+            if not waiting.done():
+                raise ClusterError(
+                    f"{self.name} was not ready within {self.config.timeout:g} s; its last lines:\n{self._last_lines()}\n"
+                    f"  waited for: {self.config.ready}; if it needs longer, give the ControllerConfig a longer timeout"
+                )
+            waiting.result()
+        finally:
+            for trouble in troubles:
+                trouble.cancel()
+            await asyncio.gather(*troubles, return_exceptions=True)
+
+    async def _despair(self, namespace: str) -> None:
+        while not await self._sights[namespace].until(lambda _: self._is_hopeless(namespace), 60.0):
+            pass  # whoever waits has a time limit of its own
+        raise await self._story(namespace)
+
+    def _is_hopeless(self, namespace: str) -> bool:
+        return any(pod_troubles.hopeless(pod) for _, pod in self._pods(namespace))
+
+    async def _story(self, namespace: str) -> ClusterError:
+        """Why it is not available, with what its pods said."""
+        sight = self._sights[namespace]
         within = f"was not available within {self.config.timeout:g} s"
         lines = []
         for workload in self._of(namespace):
-            if workload.is_up(sight.seen):
-                continue
             pods = [pod for owner, pod in self._pods(namespace) if owner is workload]
+            if workload.is_up(sight.seen) and not any(map(pod_troubles.hopeless, pods)):
+                continue
             lines.append(f"  {workload}: {'' if pods else 'no pods were made for it'}".rstrip())
             lines += [f"    {why}" for why in workload.complaints(sight.seen)]
             for pod in pods:
@@ -167,7 +200,7 @@ class InClusterController:
                 lines.append(f"    {pod_troubles.told(pod)}")
                 lines += [f"    {why}"] if why else []
                 lines += [await self._said(pod)]
-        raise ClusterError(f"{self.name} {within}:\n" + "\n".join(line for line in lines if line))
+        return ClusterError(f"{self.name} {within}:\n" + "\n".join(line for line in lines if line))
 
     async def _said(self, pod: Pod) -> str:
         """The last lines of a pod's containers; of those that ended, all that came."""

@@ -53,7 +53,7 @@ class Container:
         ports: ports that are published on `publish`, each with the port that it gets there; None for a free one.
         publish: the address on the daemon's machine.
         privileged: whether it may do what root may.
-        tmpfs: folders in memory.
+        tmpfs: folders in memory, each with options after a colon, such as ``/data:size=64m``.
     """
 
     name: str
@@ -198,7 +198,7 @@ class Engine:
             settings = api.create_host_config(
                 privileged=wanted.privileged,
                 port_bindings={port: (wanted.publish, there) for port, there in wanted.ports.items()},
-                tmpfs=dict.fromkeys(wanted.tmpfs, ""),
+                tmpfs=list(wanted.tmpfs),
                 restart_policy={"Name": "no"},
                 network_mode=wanted.network,
                 userns_mode="host" if wanted.privileged else None,
@@ -380,7 +380,10 @@ class Engine:
                 "  was it stopped, or started anew? What was left is removed once it is back, at the latest by the next run"
             ) from error
         except DockerException as error:
-            raise ClusterError(f"{what}: the Docker daemon refused: {_said(error)}") from error
+            said = _said(error)
+            full = "\n  free some of its disk: `docker system df` says what takes it, `docker system prune` what can go"
+            hint = full if "no space left" in said.lower() else ""
+            raise ClusterError(f"{what}: the Docker daemon refused: {said}{hint}") from error
 
 
 class Follower:

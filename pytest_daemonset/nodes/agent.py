@@ -48,6 +48,11 @@ LOOPS: Final = (
         2,
         "it may not do what it must: run it privileged, and not in a sandbox that forbids that",
     ),
+    (
+        re.compile(r"Unable to register node with API server.*(is invalid|is forbidden|denied the request)"),
+        2,
+        "the API server refuses its Node, by the reason in its last lines: is it a label, a taint, or a policy of admission?",
+    ),
     (re.compile(r"failed to get CA certs"), 15, "it cannot reach the server"),
     (re.compile(r"level=fatal"), 1, "it gave up"),
 )

@@ -55,6 +55,9 @@ spec:
 """
 
 
+QUOTA = "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: none}\nspec: {hard: {pods: '0'}}\n---\n"
+
+
 def manifest(kind: str, image: str, program: str = PROGRAM, policy: str = "IfNotPresent") -> str:
     template = TEMPLATE.format(image=image, program=program, policy=policy)
     if kind == "Pod":
@@ -105,6 +108,7 @@ def hands(running: Running, nodes: Nodes, tmp_path: Path) -> Iterator[Callable[.
 
     def make_one(text: str, **more: Any) -> Hands:
         (tmp_path / "deploy.yaml").write_text(text)
+        (running.cluster.folder / "controller.log").unlink(missing_ok=True)  # of the one before, on the same cluster
         config = ControllerConfig(f"manifest: {tmp_path / 'deploy.yaml'}", **more)
         read = Manifest.read(config, ClusterConfig(kind="k3s"), daemonset_loop=False)
         made.append(Hands(running, make(config, keeper=running.keeper, cluster=running.cluster, manifest=read)))
@@ -151,7 +155,8 @@ def test_one_that_dies_unasked_is_told_with_its_last_lines_and_comes_back_for_th
     program: str, hands: Callable[..., Hands]
 ) -> None:
     one = hands(
-        manifest("Deployment", program, "echo up; echo the end is near; read x < /dev/null; sleep 1000; exit 3")
+        manifest("Deployment", program, "echo up; echo the end is near; read x < /dev/null; sleep 1000"),
+        ready="log: near",
     )
     one.start()
     one.on_its_node("kill -9 $(cat /run/k3s-standin/tasks/*)")
@@ -208,16 +213,17 @@ def test_its_log_is_there_also_of_what_has_ended(program: str, hands: Callable[.
             r"was not available within 3 s:\n  Deployment default/manager:(?s:.*): Pending on no node yet",
         ),
         (
-            manifest("Deployment", "PROGRAM").replace("serviceAccountName: manager", "serviceAccountName: nobody"),
-            r"was not available within 3 s(?s:.*)no pods were made for it(?s:.*)serviceaccount \"nobody\" not found",
+            QUOTA + manifest("Deployment", "PROGRAM"),
+            r"was not available within 3 s(?s:.*)no pods were made for it\n(?s:.*)FailedCreate: (?s:.*)exceeded quota: none",
         ),
     ],
-    ids=["no such image", "always pulled", "crashes", "fits nowhere", "no account"],
+    ids=["no such image", "always pulled", "crashes", "fits nowhere", "no room"],
 )
 def test_one_that_does_not_start_is_one_clear_error_and_leaves_nothing(
     text: str, words: str, program: str, hands: Callable[..., Hands], running: Running
 ) -> None:
-    one = hands(text.replace("PROGRAM", program), timeout=3 if "within 3" in words else 30)
+    ready = "log: never" if "CrashLoop" in words else ""
+    one = hands(text.replace("PROGRAM", program), timeout=3 if "within 3" in words else 60, ready=ready)
     with pytest.raises(ClusterError, match=words):
         one.start()
     one.close()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import docker_here
 import pytest
+from agent_manifest import AGENT
 
 from pytest_daemonset.clusters.config import ClusterConfig
 from pytest_daemonset.clusters.k3s.cluster import REGISTRIES, K3sCluster
@@ -190,6 +191,51 @@ def test_tars_and_a_registries_yaml_lie_in_every_node_before_it_starts(
             assert inside(running, node, "cat", REGISTRIES) == registries.read_text()
         load(running, later)
         assert all(later in imported(running, node) for node in everywhere)
+
+
+LOADING = """
+import asyncio
+import pytest
+from pytest_daemonset import UsageError, ready
+
+def test_plain(daemonsets, nodes, cluster):
+    cluster.load_images("IMAGE", "more.tar").wait()
+    agent = daemonsets.apply("agent.yaml").wait()
+    agent.eventually(ready).wait()
+    late = nodes.join().wait()
+    agent.eventually(ready).wait()
+
+def test_async(cluster):
+    async def load():
+        await cluster.load_images("more.tar")
+    asyncio.run(load())
+
+def test_none(cluster):
+    with pytest.raises(UsageError, match="expected names of images, or paths of tars"):
+        cluster.load_images()
+"""
+NOWHERE = """
+def test_nowhere(cluster):
+    with pytest.raises(UsageError, match="nowhere.tar: cannot be read: No such file"):
+        cluster.load_images("nowhere.tar").wait()
+    with pytest.raises(UsageError, match="build or pull it before"):
+        cluster.load_images("pytest-daemonset.invalid/nowhere:1").wait()
+"""
+
+
+def test_a_test_loads_images_by_name_and_by_tar_and_runs_on_virtual_nodes_too(
+    image: str, pytester: pytest.Pytester, local: Callable[[str], str]
+) -> None:
+    name = local("pytest-daemonset.invalid/mine:1")
+    (pytester.path / "more.tar").write_bytes(image_tar(("pytest-daemonset.invalid/more:1",)))
+    both = AGENT.replace('"agent:1"}', f'"{name}"}}\n      - {{name: more, image: "pytest-daemonset.invalid/more:1"}}')
+    pytester.makefile(".yaml", agent=both)
+    text = LOADING.replace("IMAGE", name)
+    pytester.makepyfile(text)
+    pytester.runpytest_subprocess("-p", "no:asyncio").assert_outcomes(passed=3)
+    pytester.makepyfile(text + NOWHERE)
+    words = ["--daemonset-cluster=k3s", f"--daemonset-k3s-image={image}", "--daemonset-k3s-privileged=no"]
+    pytester.runpytest_subprocess("-p", "no:asyncio", *words, "--daemonset-nodes=1").assert_outcomes(passed=4)
 
 
 def test_a_red_test_names_the_image_that_does_not_come_and_its_node(image: str, pytester: pytest.Pytester) -> None:

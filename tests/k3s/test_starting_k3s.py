@@ -9,10 +9,13 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import docker_here
 import pytest
+from docker import APIClient
+from docker.errors import APIError
 
 from pytest_daemonset.clusters.config import ClusterConfig
 from pytest_daemonset.clusters.k3s import proof, server
@@ -20,14 +23,13 @@ from pytest_daemonset.clusters.k3s.settings import K3sConfig
 from pytest_daemonset.controllers.config import ControllerConfig
 from pytest_daemonset.errors import ClusterError, UsageError
 from pytest_daemonset.kube.resources import DAEMONSETS, NODES
-from pytest_daemonset.nodes import Nodes
+from pytest_daemonset.nodes import Nodes, containers
 from pytest_daemonset.nodes.agent import NOT_READY
 from pytest_daemonset.observe.scope import Scope
 from pytest_daemonset.running import Running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.docker
 
@@ -138,6 +140,51 @@ def test_a_server_that_is_never_ready(k3s: K3sConfig, monkeypatch: pytest.Monkey
     refused(replace(k3s, timeout=2), ClusterError, "not ready within 2 s \\(it wrote no kubeconfig\\); its last lines")
 
 
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ({"node-taint": ["dedicated=db:Never"]}, "node-1: (?s:.*)invalid taint effect: Never"),
+        ({"node-label": ["zone=a b"]}, "node-1: the API server refuses its Node(?s:.*)Invalid value: .*a b"),
+    ],
+    ids=["a taint that the kubelet refuses", "a label that the API server refuses"],
+)
+def test_what_is_refused_at_registration(k3s: K3sConfig, bad: dict[str, Any], words: str) -> None:
+    refused(replace(k3s, agent=bad), ClusterError, words, nodes=1)
+
+
+def test_a_full_disk_of_a_server(k3s: K3sConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = server.container
+
+    def small(*args: Any, **more: Any) -> Any:
+        made = real(*args, **more)
+        return replace(made, tmpfs=(*made.tmpfs, "/var/lib/rancher/k3s/server:size=4k"))
+
+    monkeypatch.setattr(server, "container", small)
+    refused(k3s, ClusterError, "server ended with 1(?s:.*)No space left on device")
+
+
+def test_a_full_disk_of_a_node(k3s: K3sConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = containers.Container
+
+    def small(*args: Any, **more: Any) -> Any:
+        return real(
+            *args, **{**more, "tmpfs": (*more["tmpfs"], "/var/lib/rancher/k3s/agent/imported:size=1k,nr_inodes=1")}
+        )
+
+    monkeypatch.setattr(containers, "Container", small)
+    refused(k3s, ClusterError, "node-1: (?s:.*)No space left on device", nodes=1)
+
+
+def test_a_full_disk_of_the_docker_daemon(k3s: K3sConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "write /var/lib/docker/overlay2/x/diff: no space left on device"
+
+    def full(*args: Any, **more: Any) -> Any:
+        raise APIError("500 Server Error", explanation=said)
+
+    monkeypatch.setattr(APIClient, "put_archive", full)
+    refused(k3s, ClusterError, f"making container (?s:.*)refused: {said}\n(?s:.*)docker system df", nodes=1)
+
+
 def test_a_port_that_is_taken(k3s: K3sConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -179,10 +226,28 @@ def test_a_kept_cluster_says_how_it_is_reached_and_removed(image: str, pytester:
     result = pytester.runpytest_subprocess("-p", "no:asyncio", *words, "--daemonset-nodes=1", "--daemonset-keep=yes")
     told = next(line for line in result.outlines if "remove it with:" in line)
     kept = sorted(set(docker_here.ours()) - before)
+    kubeconfig = next(line for line in result.outlines if "kept: KUBECONFIG=" in line).partition("KUBECONFIG=")[2]
+    docker_here.shell(f"{Path(sys.executable).parent}/kubectl --kubeconfig {kubeconfig} get nodes node-1")
     assert [name for name in kept if not name.startswith("volume")]
     docker_here.shell(told.partition("remove it with:")[2])
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["*kept: KUBECONFIG=*"])
+    assert set(docker_here.ours()) <= before
+
+
+def test_each_worker_tells_how_its_kept_cluster_is_reached_and_removed(image: str, pytester: pytest.Pytester) -> None:
+    before = set(docker_here.ours())
+    pytester.makepyfile(
+        "import pytest\n@pytest.mark.parametrize('n', range(4))\ndef test_it(nodes, n):\n    assert len(nodes) == 0\n"
+    )
+    words = ["--daemonset-cluster=k3s", f"--daemonset-k3s-image={image}", "--daemonset-k3s-privileged=no"]
+    more = ["--daemonset-nodes=0", "--daemonset-k3s-clusters=2", "--daemonset-keep=yes", "-n", "2", "--dist=each"]
+    result = pytester.runpytest_subprocess("-p", "no:asyncio", *words, *more)
+    reached = [line.partition("KUBECONFIG=")[2] for line in result.outlines if "kept: KUBECONFIG=" in line]
+    told = [line.partition("remove it with:")[2] for line in result.outlines if "remove it with:" in line]
+    for line in told:
+        docker_here.shell(line)
+    assert (len(reached), len(set(reached)), len(told)) == (2, 2, 2)
     assert set(docker_here.ours()) <= before
 
 

@@ -148,14 +148,20 @@ async def _serve(fleet: Fleet, settings: Settings, name: str, frequency: float, 
     loaded.sandbox = canonical(settings.text("pause-image", SANDBOX))
     loaded.rescan()
     await fleet.read()
-    try:
-        await fleet.join([wanted])
-        say("info", f"Successfully registered node {name}")
-    except FleetError as error:
-        if "already exists" not in str(error):
-            raise
-        await _adopt(fleet, wanted)
-        say("info", f"Node {name} was registered before")
+    while True:
+        try:
+            await fleet.join([wanted])
+            say("info", f"Successfully registered node {name}")
+            break
+        except FleetError as error:
+            if "already exists" in str(error):
+                await _adopt(fleet, wanted)
+                say("info", f"Node {name} was registered before")
+                break
+            print(
+                f'E1125 kubelet_node_status.go:95] "Unable to register node with API server" err="{error}"', flush=True
+            )
+            await asyncio.sleep(1.0)
     if network:
         await asyncio.sleep(_REGISTERS_AFTER)
         await _until_done(lambda: fleet.set_ready([name], ready=True))
@@ -232,4 +238,8 @@ async def _report(fleet: Fleet, name: str, *, network: bool) -> None:
 def _taint(text: str) -> dict[str, str]:
     rest, _, effect = text.rpartition(":")
     key, _, value = rest.partition("=")
+    if effect not in ("NoSchedule", "PreferNoSchedule", "NoExecute"):
+        raise SettingsError(
+            f'invalid argument "{text}" for "--register-with-taints" flag: invalid taint effect: {effect}'
+        )
     return {"key": key, "effect": effect, **({"value": value} if value else {})}

@@ -67,6 +67,7 @@ class Sandbox:
         self._secret = {"token": told["status"]["token"], "ca.crt": Access.ca, "namespace": namespace}
         for container in self._spec["containers"]:
             self._begin(container)
+        await asyncio.gather(*(task.begun.wait() for task in self.tasks.values()))
         self.started = True
         self._kubelet.wake(self.uid)
 

@@ -15,7 +15,7 @@ import signal
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 TASKS = Path("/run/k3s-standin/tasks")
 LOGS = Path("/var/log/pods")
@@ -56,6 +56,7 @@ class Task:
         self.code: int | None = None
         self.reason = ""
         self.started = self.finished = ""
+        self.begun = asyncio.Event()  # its process runs, or never will
         self.log = log
         self._program = program
         self._container = container
@@ -83,22 +84,26 @@ class Task:
             with self.log.open("w", buffering=1) as log:
                 try:
                     await self._prepare(root)
-                    process = self._process = await self._spawn(root)
+                    reading, writing = os.pipe()
+                    try:
+                        process = self._process = await self._spawn(root, writing)
+                    finally:
+                        os.close(writing)
                     TASKS.mkdir(parents=True, exist_ok=True)
-                    (TASKS / self.id).write_text(str(process.pid))
-                    assert process.stdout is not None
-                    async for line in process.stdout:
-                        stamp = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")
-                        log.write(f"{stamp}000Z {line.decode(errors='replace').rstrip()}\n")
+                    (TASKS / self.id).write_text(f"{process.pid}\n")
+                    self.begun.set()
+                    copying = asyncio.ensure_future(_copy(reading, log))
                     code = await process.wait()
-                    self.code, self.reason = (
-                        (code, "Error") if code > 0 else (128 - code, "Error") if code else (0, "Completed")
-                    )
+                    self.signal(signal.SIGKILL)  # with a container's first process all others end
+                    await copying
+                    self.code = code if code >= 0 else 128 - code
+                    self.reason = "Error" if code else "Completed"
                 except OSError as error:
                     log.write(f"{now()} cannot be run: {error}\n")
                     self.code, self.reason = 128, "StartError"
         finally:
             self.finished = now()
+            self.begun.set()
             with contextlib.suppress(FileNotFoundError):
                 (TASKS / self.id).unlink()
             shutil.rmtree(root, ignore_errors=True)
@@ -123,7 +128,7 @@ class Task:
         for name, content in self._secret.items():
             _write(run / ACCOUNT / name, content)
 
-    async def _spawn(self, root: Path) -> asyncio.subprocess.Process:
+    async def _spawn(self, root: Path, output: int) -> asyncio.subprocess.Process:
         settings, said = self._program["config"], self._container
         words = said.get("command") or settings.get("Entrypoint") or []
         arguments = said.get("args") or ([] if said.get("command") else settings.get("Cmd") or [])
@@ -143,8 +148,8 @@ class Task:
             env=env,
             preexec_fn=enter,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+            stdout=output,
+            stderr=output,
         )
 
     def signal(self, number: int) -> None:
@@ -160,6 +165,18 @@ class Task:
         await asyncio.wait([self._reading], timeout=grace)
         self.signal(signal.SIGKILL)
         await asyncio.wait([self._reading])
+
+
+async def _copy(pipe: int, log: TextIO) -> None:
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(pipe, "rb", 0))
+    try:
+        async for line in reader:
+            stamp = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")
+            log.write(f"{stamp}000Z {line.decode(errors='replace').rstrip()}\n")
+    finally:
+        transport.close()
 
 
 def send(pid: int, number: int) -> None:
