@@ -100,7 +100,7 @@ def test_a_readiness_of_the_builtin_controller_is_refused(pytester: pytest.Pytes
     pytester.makepyfile(EMPTY)
     result = here(pytester, "--daemonset-controller-ready=log: started")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*for command: and python: only*"])
+    result.stderr.fnmatch_lines(["*for command:, python: and manifest: only*"])
 
 
 def test_a_file_in_the_place_of_the_history_folder_is_refused(pytester: pytest.Pytester) -> None:
