@@ -374,16 +374,16 @@ class Engine:
         doing.add_done_callback(self._doing.discard)
         try:
             return await asyncio.wrap_future(doing)
+        except DockerException as error:  # first: a refusal is an HTTP error of requests, too
+            said = _said(error)
+            full = "\n  free some of its disk: `docker system df` says what takes it, `docker system prune` what can go"
+            hint = full if "no space left" in said.lower() else ""
+            raise ClusterError(f"{what}: the Docker daemon refused: {said}{hint}") from error
         except RequestException as error:
             raise ClusterError(
                 f"{what}: the Docker daemon at {self.address} does not answer any more: {_said(error)}\n"
                 "  was it stopped, or started anew? What was left is removed once it is back, at the latest by the next run"
             ) from error
-        except DockerException as error:
-            said = _said(error)
-            full = "\n  free some of its disk: `docker system df` says what takes it, `docker system prune` what can go"
-            hint = full if "no space left" in said.lower() else ""
-            raise ClusterError(f"{what}: the Docker daemon refused: {said}{hint}") from error
 
 
 class Follower:

@@ -194,7 +194,7 @@ def test_a_port_that_is_taken(k3s: K3sConfig, monkeypatch: pytest.MonkeyPatch) -
             return replace(real(*args, **more), ports={server.PORT: port})
 
         monkeypatch.setattr(server, "container", on_that_port)
-        refused(k3s, ClusterError, f"starting container(?s:.*){port}")
+        refused(k3s, ClusterError, f"starting container(?s:.*)the Docker daemon refused(?s:.*){port}")
 
 
 def test_a_daemon_that_is_not_there(
