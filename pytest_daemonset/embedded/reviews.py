@@ -97,7 +97,10 @@ def _user(caller: Caller) -> Object:
 def _decide(kind: Kind, namespace: str, caller: Caller, authorizer: Authorizer, spec: Object) -> Object:
     about, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     errors = []
-    if (about is None) == (path is None):
+    if about is not None and path is not None:
+        text = "cannot be specified in combination with resourceAttributes"
+        errors.append(invalid("spec.nonResourceAttributes", path, text))
+    elif about is None and path is None:
         text = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
         errors.append(invalid("spec.resourceAttributes", path, text))
     if kind is not _SELF and not (spec.get("user") or spec.get("groups")):

@@ -253,3 +253,59 @@ def test_two_writers_of_one_version_conflict():
             assert sorted(status for status, _ in answers) == [200, 409]
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("limit=-1", 200),
+        ("limit=x", 400),
+        ("timeoutSeconds=x", 400),
+        ("watch=true&timeoutSeconds=x", 400),
+        ("sendInitialEvents=true", 422),
+        ("fieldSelector=%3D", 200),
+        ("fieldSelector=,,", 200),
+        ("fieldSelector=%20", 400),
+        ("fieldSelector=metadata.name%3Dx%3Dy", 400),
+        ("fieldSelector=metadata.name%3Dx%5C%3Dy", 200),
+        ("fieldSelector=metadata.name%3Dx%5C,y", 200),
+        ("fieldSelector=name%3Dx", 400),
+    ],
+)
+def test_what_a_list_is_asked_for_is_read_as_by_kube_apiserver(query, code):
+    assert _ask("GET", f"{MAPS}?{query}")[0] == code
+
+
+@pytest.mark.parametrize("path", ["/apis/apps/v2", "/apis/apps/v1beta1/daemonsets", "/api/v2"])
+def test_a_version_that_is_not_there_is_told_by_a_status(path):
+    status, told = _ask("GET", path)
+    assert (status, told["kind"], told["reason"], told["details"]) == (404, "Status", "NotFound", {})
+
+
+def test_what_is_discovered_is_in_the_order_of_kube_apiserver():
+    groups = [each["name"] for each in _ask("GET", "/apis")[1]["groups"]]
+    assert groups[:3] == ["apps", "events.k8s.io", "authentication.k8s.io"]
+    names = [each["name"] for each in _ask("GET", "/apis/apps/v1")[1]["resources"]]
+    assert names == sorted(names)
+
+
+@pytest.mark.parametrize("part", ["binding", "eviction"])
+def test_a_pod_is_not_moved_under_another_name(part):
+    body = {"metadata": {"name": "q"}, "target": {"kind": "Node", "name": "n"}}
+    status, told = _ask("POST", f"/api/v1/namespaces/here/pods/p/{part}", body)
+    assert (status, told["reason"]) == (400, "BadRequest")
+
+
+def test_options_that_contradict_each_other_or_are_too_long_are_refused():
+    both = {"propagationPolicy": "Orphan", "orphanDependents": True}
+    long = "x" * 129
+
+    async def scenario():
+        async with serving() as server:
+            await server.ask("POST", MAPS, config_map("a"))
+            status, told = await server.ask("DELETE", f"{MAPS}/a", both)
+            assert (status, told["details"]["causes"][0]["field"]) == (422, "propagationPolicy")
+            status, told = await server.ask("POST", f"{MAPS}?fieldManager={long}", config_map("b"))
+            assert (status, told["details"]["causes"][0]["reason"]) == (422, "FieldValueTooLong")
+
+    asyncio.run(scenario())

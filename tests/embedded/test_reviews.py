@@ -42,6 +42,7 @@ def test_rules_and_identity_are_told():
     _, rules = _ask(f"{ACCESS}/selfsubjectrulesreviews", {"spec": {"namespace": "here"}})
     assert rules["status"]["resourceRules"] == [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]
     assert rules["status"]["incomplete"] is False
+    assert _ask(f"{ACCESS}/selfsubjectrulesreviews", {"spec": {}})[0] == 400
     _, who = _ask("/apis/authentication.k8s.io/v1/selfsubjectreviews", {})
     assert who["status"]["userInfo"] == {"username": "alice", "groups": ["testers", "system:authenticated"]}
 
@@ -50,7 +51,7 @@ def test_rules_and_identity_are_told():
     ("path", "spec", "fields"),
     [
         (SELF, {}, ["spec.resourceAttributes"]),
-        (SELF, {"resourceAttributes": {}, "nonResourceAttributes": {}}, ["spec.resourceAttributes"]),
+        (SELF, {"resourceAttributes": {}, "nonResourceAttributes": {}}, ["spec.nonResourceAttributes"]),
         (f"{ACCESS}/subjectaccessreviews", {"resourceAttributes": {"verb": "get"}}, ["spec.user"]),
         (
             f"{ACCESS}/namespaces/here/localsubjectaccessreviews",
