@@ -21,7 +21,7 @@ from pytest_daemonset.embedded.calls import Answer, Call, Caller, Served
 from pytest_daemonset.embedded.kinds import MIRRORED
 from pytest_daemonset.embedded.lists import Selector, parse_labels
 from pytest_daemonset.embedded.mirrors import Mirror
-from pytest_daemonset.embedded.store import Change, Store, Table
+from pytest_daemonset.embedded.store import Change, Entry, Store, Table
 from pytest_daemonset.embedded.writes import Writes
 
 if TYPE_CHECKING:
@@ -195,6 +195,13 @@ class Api:
         """Serve a resource by other rules from now on; its objects and watches stay."""
         table = self.served[name].table
         table.rename(kind.api_version, kind.kind)
+        for entry in tuple(table):
+            obj = entry.object
+            kind.decode(obj)
+            kind.default(obj)
+            if obj != entry.object:
+                # what is kept is read by the rules of today: nothing was written, and nobody is told
+                table.put(Entry(table, obj, entry.rv, entry.labels, kind.field_labels(obj)))
         served = self._kinds[kind.group, kind.kind] = self._add(Served(kind, table))
         return served
 

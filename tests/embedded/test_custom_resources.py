@@ -308,7 +308,7 @@ def test_a_definition_that_makes_no_sense_is_refused_with_causes() -> None:
             status, refused = await server.ask("POST", CRDS, wrong)
             assert status == 422
             fields = {cause["field"] for cause in refused["details"]["causes"]}
-            path = "spec.versions[0].schema.openAPIV3Schema.properties[a].type"
+            path = "spec.validation.openAPIV3Schema.properties[a].type"
             assert fields == {"metadata.name", "spec.versions", path}
 
     asyncio.run(scenario())

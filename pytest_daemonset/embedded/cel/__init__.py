@@ -5,6 +5,6 @@ and the functions that Kubernetes adds; the one that comes near (cel-expr-python
 """
 
 from pytest_daemonset.embedded.cel.program import Program, compiled
-from pytest_daemonset.embedded.cel.values import CelError, Optional, Struct, plain
+from pytest_daemonset.embedded.cel.values import NONE, CelError, Optional, Struct, plain
 
-__all__ = ["CelError", "Optional", "Program", "Struct", "compiled", "plain"]
+__all__ = ["NONE", "CelError", "Optional", "Program", "Struct", "compiled", "plain"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pytest_daemonset.embedded.custom import paths, schemas, validation
+from pytest_daemonset.embedded.custom import paths, rules, schemas, validation
 from pytest_daemonset.embedded.kinds import metadata
 from pytest_daemonset.embedded.kinds.customresourcedefinition import storage_version
 from pytest_daemonset.embedded.kinds.fielderrors import DecodeError
@@ -37,7 +38,7 @@ class CustomKind(Kind):
     selectable: tuple[str, ...] = ()
 
     @property
-    def rules(self) -> Object:
+    def structure(self) -> Object:
         """The schema."""
         return dict(self.schema or {})
 
@@ -49,11 +50,11 @@ class CustomKind(Kind):
         if not isinstance(meta, dict):
             raise DecodeError("json: cannot unmarshal into field metadata of type ObjectMeta")
         unknown = [f"metadata.{path}" for path in decode(MESSAGES["ObjectMeta"], meta)]
-        return [*unknown, *schemas.prune(self.rules, obj)]
+        return [*unknown, *schemas.prune(self.structure, obj)]
 
     def default(self, obj: Object) -> None:
         """See `Kind.default`."""
-        schemas.fill_in(self.rules, obj)
+        schemas.fill_in(self.structure, obj)
 
     def prepare_create(self, obj: Object) -> None:
         """See `Kind.prepare_create`."""
@@ -78,15 +79,23 @@ class CustomKind(Kind):
 
     def validate_create(self, obj: Object) -> list[FieldError]:
         """See `Kind.validate_create`."""
-        return [*super().validate_create(obj), *validation.validate(self.rules, obj)]
+        return [*super().validate_create(obj), *self._judge(obj, None)]
 
     def validate_update(self, new: Object, old: Object) -> list[FieldError]:
         """See `Kind.validate_update`."""
-        return [*super().validate_update(new, old), *validation.validate(self.rules, new)]
+        return [*super().validate_update(new, old), *self._judge(new, old)]
 
     def validate_update_status(self, new: Object, old: Object) -> list[FieldError]:
         """See `Kind.validate_update_status`."""
-        return [*super().validate_update_status(new, old), *validation.validate(self.rules, new)]
+        return [*super().validate_update_status(new, old), *self._judge(new, old)]
+
+    def _judge(self, new: Object, old: Object | None) -> list[FieldError]:
+        errors = validation.validate(self.structure, new)
+        return [*errors, *rules.judge(self.structure, new, old, errors)] if self._has_rules else errors
+
+    @cached_property
+    def _has_rules(self) -> bool:
+        return rules.has_rules(self.schema)
 
     def field_labels(self, obj: Object) -> dict[str, str]:
         """See `Kind.field_labels`."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from pytest_daemonset.embedded.custom.formats import CHECKS
 from pytest_daemonset.embedded.kinds.fielderrors import (
     FieldError,
     duplicate,
@@ -17,7 +18,6 @@ from pytest_daemonset.embedded.kinds.fielderrors import (
     required,
     too_long,
 )
-from pytest_daemonset.embedded.kinds.scalars import SCALARS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,21 +123,15 @@ def _string(schema: Mapping[str, Any], value: str, path: str) -> list[FieldError
         errors.append(_wrong(path, value, f"should be at least {shortest} chars long"))
     if "pattern" in schema and not _pattern(schema["pattern"]).search(value):
         errors.append(_wrong(path, value, f"should match '{schema['pattern']}'"))
-    if schema.get("format") == "date-time" and not _is_time(value):
-        errors.append(_wrong(path, value, f"must be of type date-time: {_quoted(value)}"))
+    how = schema.get("format")
+    if isinstance(how, str) and (check := CHECKS.get(how)) is not None and not check(value):
+        text = f"Invalid value: {_quoted(value)}: {path} in body must be of type {how}: {_quoted(value)}"
+        errors.append(FieldError("FieldValueTypeInvalid", path, text))
     return errors
 
 
 def _quoted(value: str) -> str:
     return orjson.dumps(value).decode()
-
-
-def _is_time(value: str) -> bool:
-    try:
-        SCALARS["MicroTime"].read(value, None)
-    except ValueError:
-        return False
-    return True
 
 
 def _array(schema: Mapping[str, Any], value: list[Any], path: str) -> list[FieldError]:
@@ -165,12 +159,13 @@ def _too_many(path: str, count: int, most: int) -> FieldError:
 
 
 def _unique(path: str, keys: list[Any], values: list[Any]) -> list[FieldError]:
-    seen, errors = set(), []
+    seen: dict[bytes, int] = {}
+    errors = []
     for index, (key, value) in enumerate(zip(keys, values, strict=True)):
         word = orjson.dumps(key, option=orjson.OPT_SORT_KEYS)
-        if word in seen:
+        seen[word] = seen.get(word, 0) + 1
+        if seen[word] == 2:  # told once, however often it comes again
             errors.append(duplicate(f"{path}[{index}]", value))
-        seen.add(word)
     return errors
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from pytest_daemonset.embedded import statuses
+from pytest_daemonset.embedded.custom import rules
 from pytest_daemonset.embedded.kinds import metadata
 from pytest_daemonset.embedded.kinds.fielderrors import FieldError, forbidden, invalid, not_supported, required
 from pytest_daemonset.embedded.kinds.kind import Kind, Object
@@ -123,7 +124,8 @@ def _validate_versions(spec: Object) -> list[FieldError]:
         if not isinstance(schema, dict):
             errors.append(required(f"{path}.schema.openAPIV3Schema", "schemas are required"))
             continue
-        where = f"{path}.schema.openAPIV3Schema"
+        # a definition with one version has one schema for all, as kube-apiserver sees it
+        where = "spec.validation.openAPIV3Schema" if len(versions) == 1 else f"{path}.schema.openAPIV3Schema"
         if schema.get("type") != "object":
             errors.append(invalid(f"{where}.type", schema.get("type"), "must be object at the root"))
         errors += _validate_schema(schema, where)
@@ -146,6 +148,7 @@ def _validate_schema(schema: Object, path: str) -> list[FieldError]:
             re.compile(schema["pattern"])
         except (re.error, TypeError) as error:
             errors.append(invalid(f"{path}.pattern", schema["pattern"], f"must be a valid regular expression: {error}"))
+    errors += rules.validate(schema, path)
     if "$ref" in schema:
         errors.append(forbidden(f"{path}.$ref", "$ref is not supported"))
     if schema.get("type") == "array" and not isinstance(schema.get("items"), dict):
