@@ -168,6 +168,11 @@ def is_lost(node: Object | None, nodes: Collection[Object]) -> bool:
     return _ready(node) == "Unknown" and effects >= wanted
 
 
+def is_back(node: Object | None) -> bool:
+    """Whether nothing is left of its having been lost."""
+    return node is not None and _ready(node) != "Unknown" and UNREACHABLE not in _taints(node)
+
+
 def _disrupted(node: Object, nodes: Collection[Object]) -> bool:
     """Whether no node is Ready, or in the node's zone more than two and 55 % are not.
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_daemonset.errors import ClusterError
 from pytest_daemonset.kube.resources import NODES, PODS
+from pytest_daemonset.kube.until import until
+from pytest_daemonset.nodes import agent
 from pytest_daemonset.nodes.provider import MACHINE_VERBS
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 _FIRST: Final = 30.0  # seconds for one command
 _EACH: Final = 0.2  # seconds more for every node in it
+_NOTICES: Final = 120.0  # seconds until a node lifecycle loop must have noticed what a node does
 
 
 class VirtualNodes:
@@ -51,6 +54,21 @@ class VirtualNodes:
         if verb == "leave":
             # The answer to a deletion carries no version of it.
             await self._client.wrote_until_now(NODES)
+        elif self.lifecycle and verb in ("crash", "partition", "restart", "heal"):
+            await self._noticed(verb, names, lost=verb in ("crash", "partition"))
+
+    async def _noticed(self, verb: str, names: Sequence[str], *, lost: bool) -> None:
+        """A lifecycle loop of somebody else's takes its time; the program itself does it at once."""
+
+        def good(seen: Mapping[str, Mapping[str, Any]]) -> bool:
+            nodes = seen["Node"]
+            every = nodes.values()
+            return all(agent.is_lost(nodes.get(one), every) if lost else agent.is_back(nodes.get(one)) for one in names)
+
+        if not await until(self._client, [(NODES, None)], good, _NOTICES):
+            raise ClusterError(
+                f"{verb} of {', '.join(names)}: the cluster's node lifecycle loop has not noticed it within {_NOTICES:g} s"
+            )
 
     async def set_ready(self, names: Sequence[str], ready: bool) -> None:
         """See `NodeProvider.set_ready`."""

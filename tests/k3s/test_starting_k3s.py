@@ -24,7 +24,7 @@ from pytest_daemonset.controllers.config import ControllerConfig
 from pytest_daemonset.errors import ClusterError, UsageError
 from pytest_daemonset.kube.resources import DAEMONSETS, NODES
 from pytest_daemonset.nodes import Nodes, containers
-from pytest_daemonset.nodes.agent import NOT_READY
+from pytest_daemonset.nodes.agent import NOT_READY, is_lost
 from pytest_daemonset.observe.scope import Scope
 from pytest_daemonset.running import Running
 
@@ -79,13 +79,22 @@ def test_a_loop_that_is_on_although_it_was_switched_off_is_told(k3s: K3sConfig) 
 
 
 def test_virtual_nodes_on_its_control_plane(k3s: K3sConfig) -> None:
-    with start(replace(k3s, virtual=True), nodes=2) as running:
+    with start(replace(k3s, virtual=True, fast_not_ready=True), nodes=2) as running:
         assert {"virtual_nodes", "behave"} <= running.cluster.capabilities
         names = [
             one["metadata"]["name"] for one in running.portal.call(lambda: running.cluster.client.list(NODES))["items"]
         ]
         assert names == ["node-1", "node-2"]
         assert docker_here.docker("ps", "--filter", f"name=^/{running.cluster._engine.group}-node", "-q") == ""
+        scope = Scope(running.portal)
+        try:
+            node, other = Nodes(running.cluster.nodes, scope)
+            node.crash().wait()
+            assert is_lost(node.get().wait(), [node.get().wait(), other.get().wait()])
+            node.restart().wait()
+            assert not node.get().wait()["spec"].get("taints")
+        finally:
+            scope.close()
 
 
 def test_a_cluster_for_sets_that_bring_the_network(k3s: K3sConfig) -> None:
