@@ -53,6 +53,11 @@ def whole_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else None
 
 
+def truth(query: Mapping[str, str], name: str) -> bool:
+    """A parameter that is true or not, as Go reads it: all but its absence, "0" and "false" is true (runtime/conversion.go)."""
+    return query.get(name, "0").lower() not in {"0", "false"}
+
+
 def _tokens(text: str) -> list[str]:
     tokens, at = [], 0
     text = text.rstrip()

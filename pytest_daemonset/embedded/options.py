@@ -130,8 +130,8 @@ def _query_options(call: Call) -> Object:
     options: Object = {}
     if (policy := call.query.get("propagationPolicy")) is not None:
         options["propagationPolicy"] = policy
-    if orphans := call.query.get("orphanDependents"):
-        options["orphanDependents"] = orphans in {"true", "1"}
+    if "orphanDependents" in call.query:
+        options["orphanDependents"] = lists.truth(call.query, "orphanDependents")
     if grace := call.query.get("gracePeriodSeconds"):
         seconds = lists.whole_number(grace.removeprefix("-"))
         if seconds is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_daemonset.embedded import bodies, media, statuses
+from pytest_daemonset.embedded import bodies, lists, media, statuses
 from pytest_daemonset.embedded.apply import ConflictError, Live, Managers, ShapeError, Writer, apply
 from pytest_daemonset.embedded.apply.fieldsets import shown
 from pytest_daemonset.embedded.apply.managers import APPLY, BEFORE, UPDATE
@@ -60,7 +60,7 @@ def applied(call: Call, entry: Entry | None, config: Object, time: str) -> tuple
     live = Live({}, Managers()) if entry is None else Live(entry.object, _managers(served, entry, time))
     writer = Writer(call.query["fieldManager"], APPLY, call.kind.api_version, call.subresource)
     ignored = "spec" if call.subresource else "status" if "status" in call.kind.subresources else ""
-    forced = call.query.get("force", "") in {"true", "1"}
+    forced = lists.truth(call.query, "force")
     try:
         merged = apply(served.shape, live, config, writer, force=forced, time=time, ignored=ignored)
     except ConflictError as error:

@@ -18,14 +18,13 @@ if TYPE_CHECKING:
     from pytest_daemonset.embedded.store import Store, Table
 
 _IDLE = 10  # bookmarks take at most one part in so many of the server's time
-_TRUE = frozenset({"1", "true", "True", "TRUE", "t", "T"})
 _TELLING = ("metadata.name", "spec.nodeName")  # what leaves least to a watch that asks for several fields
 _OPENINGS = {type_: b'{"type":"%s","object":' % type_.encode() for type_ in ("ADDED", "MODIFIED", "DELETED")}
 
 
 def asks_to_watch(query: Mapping[str, str]) -> bool:
     """Whether a GET of a collection is a watch."""
-    return query.get("watch", "") in _TRUE
+    return lists.truth(query, "watch")
 
 
 class Framing(Protocol):
@@ -337,19 +336,19 @@ class Watches:
         Raises:
             StatusError: 400, 422 or 500 for parameters that make no sense, 410 for a past that is forgotten, 504 for a future.
         """
-        bookmarks = query.get("allowWatchBookmarks", "") in _TRUE
-        initial = query.get("sendInitialEvents", "")
+        bookmarks = lists.truth(query, "allowWatchBookmarks")
+        initial = "sendInitialEvents" in query
         self._check(query, initial)
         rv = lists.resource_version(query.get("resourceVersion", ""), of_list=False)
         chosen = lists.selector(served, namespace, query)
         watch = Watch(self._fanout(served), chosen, bookmarks, self._buffer, framing)
-        if initial in _TRUE:
+        if lists.truth(query, "sendInitialEvents"):
             if rv > self._store.rv:
                 raise statuses.too_new(rv, self._store.rv)
             self._tell_all(watch, served)
             if bookmarks:
                 watch.bookmark(self._store.rv, {}, initial=True)
-        elif rv == 0 and initial == "":
+        elif rv == 0 and not initial:
             self._tell_all(watch, served)
         elif rv:
             try:
@@ -366,7 +365,7 @@ class Watches:
         watch.tell_all(watch.selector.find(served.table))
         watch.rv = self._store.rv
 
-    def _check(self, query: Mapping[str, str], initial: str) -> None:
+    def _check(self, query: Mapping[str, str], initial: bool) -> None:
         match = query.get("resourceVersionMatch", "")
         problem = ""
         if initial and match != "NotOlderThan":

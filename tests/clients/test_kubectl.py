@@ -250,3 +250,78 @@ def test_patches_of_all_kinds(kubectl, namespace):
     kubectl(*about, "--type=merge", "-p", '{"data":{"m":"1"}}')
     kubectl(*about, "--type=json", "-p", '[{"op":"remove","path":"/data/a"}]')
     assert kubectl("get", "configmap", "x", "-n", namespace, "-o", "jsonpath={.data}") == '{"m":"1","s":"1"}'
+
+
+def test_a_daemon_set_is_not_scaled_nor_paused_nor_exposed(kubectl, namespace):
+    applied(kubectl, namespace)
+    about = ("daemonset/agent", "-n", namespace)
+    assert "NotFound" in kubectl("scale", *about, "--replicas=2", code=1)
+    assert "scale subresource" in kubectl("autoscale", *about, "--max=3", code=1)
+    assert "pausing is not supported" in kubectl("rollout", "pause", *about, code=1)
+    assert "cannot expose a DaemonSet" in kubectl("expose", *about, "--port=80", code=1)
+    assert kubectl("get", *about, "-o", "jsonpath={.status.numberReady}") == "3"
+
+
+def test_what_no_kubelet_is_there_for_is_refused_in_plain_words(kubectl, namespace):
+    applied(kubectl, namespace)
+    pod = kubectl("get", "pods", "-n", namespace, "-o", "name").split()[0]
+    for words, what in (
+        (("logs", pod), "pods/log"),
+        (("exec", pod, "--", "ls"), "pods/exec"),
+        (("attach", pod), "pods/attach"),
+        (("port-forward", pod, "1234:80"), "pods/portforward"),
+        (("debug", pod, "--image=busybox:1.36"), "pods/ephemeralcontainers"),
+    ):
+        told = kubectl(words[0], "-n", namespace, *words[1:], code=1)
+        assert f"the embedded API server does not imitate {what}" in told
+    for what in ("nodes", "pods"):
+        assert "Metrics API not available" in kubectl("top", what, code=1)
+
+
+def test_waits_end_with_what_they_wait_for(kubectl, namespace):
+    applied(kubectl, namespace)
+    about = ("wait", "-n", namespace)
+    ready = "--for=jsonpath={.status.numberReady}=3"
+    assert "condition met" in kubectl(*about, "daemonset/agent", ready, "--timeout=50s")
+    told = kubectl(*about, "pods", "-l", "app=agent", "--for=condition=Ready", "--timeout=50s")
+    assert told.count("condition met") == 3
+    kubectl("delete", "daemonset", "agent", "-n", namespace, "--wait=false")
+    kubectl(*about, "pods", "-l", "app=agent", "--for=delete", "--timeout=50s")
+    assert "No resources found" in kubectl("get", "pods", "-n", namespace)
+    assert "NotFound" in kubectl(*about, "daemonset/agent", ready, "--timeout=1s", code=1)
+
+
+def test_objects_are_replaced_and_labels_written_over_on_purpose_only(kubectl, namespace):
+    applied(kubectl, namespace)
+    about = ("-n", namespace)
+    assert "already has a value" in kubectl("label", "daemonset/agent", "a=1", *about) + kubectl(
+        "label", "daemonset/agent", "a=2", *about, code=1
+    )
+    assert "labeled" in kubectl("label", "daemonset/agent", "a=2", "--overwrite", *about)
+    assert "annotated" in kubectl("annotate", "daemonset/agent", "note=x", *about)
+    whole = json.loads(kubectl("get", "daemonset", "agent", *about, "-o", "json"))
+    assert (whole["metadata"]["labels"], whole["metadata"]["annotations"]["note"]) == ({"a": "2"}, "x")
+    whole["metadata"]["labels"] = {"b": "1"}
+    assert "replaced" in kubectl("replace", *about, "-f", "-", stdin=json.dumps(whole))
+    assert "Conflict" in kubectl("replace", *about, "-f", "-", stdin=json.dumps(whole), code=1)
+    assert kubectl("get", "daemonset", "agent", *about, "-o", "jsonpath={.metadata.labels}") == '{"b":"1"}'
+    assert "kind: DaemonSet" in kubectl("get", "daemonset", "agent", *about, "-o", "yaml")
+
+
+def test_a_drain_leaves_what_daemon_sets_own_and_says_so(kubectl, namespace):
+    applied(kubectl, namespace)
+    told = kubectl("drain", "node-3", "--timeout=50s", code=1)
+    assert "cannot delete DaemonSet-managed Pods" in told
+    before = kubectl("get", "pods", "-n", namespace, "-o", "name")
+    assert "ignoring DaemonSet-managed Pods" in kubectl("drain", "node-3", "--ignore-daemonsets", "--timeout=50s")
+    assert kubectl("get", "pods", "-n", namespace, "-o", "name") == before
+    kubectl("uncordon", "node-3")
+
+
+def test_whoever_has_a_role_is_told_what_it_lets_him_do(kubectl, namespace):
+    kubectl("create", "serviceaccount", "robot", "-n", namespace)
+    kubectl("create", "role", "reader", "--verb=get,list", "--resource=pods", "-n", namespace)
+    kubectl("create", "rolebinding", "robot", "--role=reader", f"--serviceaccount={namespace}:robot", "-n", namespace)
+    assert kubectl("create", "token", "robot", "-n", namespace).count(".") == 2
+    assert "reader" in kubectl("describe", "rolebinding", "robot", "-n", namespace)
+    assert "pods" in kubectl("describe", "role", "reader", "-n", namespace)

@@ -65,3 +65,19 @@ def test_refusals_become_exceptions(api, namespace):
     with pytest.raises(ApiException) as refused:
         CoreV1Api(api).read_namespaced_pod("gone", namespace)
     assert refused.value.status == 404
+
+
+def test_a_watch_is_taken_up_where_it_was_left(api, namespace):
+    from kubernetes import client, watch
+
+    core = client.CoreV1Api(api)
+    made = [core.create_namespaced_config_map(namespace, {"metadata": {"name": f"x{at}"}}) for at in range(3)]
+    core.delete_namespaced_config_map("x1", namespace)
+    told = watch.Watch().stream(
+        core.list_namespaced_config_map,
+        namespace,
+        resource_version=made[0].metadata.resource_version,
+        timeout_seconds=1,
+    )
+    seen = [(event["type"], event["object"].metadata.name) for event in told]
+    assert seen == [("ADDED", "x1"), ("ADDED", "x2"), ("DELETED", "x1")]

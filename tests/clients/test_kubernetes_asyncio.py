@@ -97,3 +97,45 @@ def test_the_dynamic_client_discovers_and_writes(client, namespace):
             assert [each.metadata.name for each in listed.items] == ["agent"]
 
     client(scenario)
+
+
+def test_a_watch_is_taken_up_where_it_was_left_and_ends_when_it_was_asked_to(client, namespace):
+    from kubernetes_asyncio.client import CoreV1Api
+    from kubernetes_asyncio.watch import Watch
+
+    async def scenario(api):
+        core = CoreV1Api(api)
+        made = [await core.create_namespaced_config_map(namespace, {"metadata": {"name": f"x{at}"}}) for at in range(3)]
+        await core.delete_namespaced_config_map("x1", namespace)
+        async with Watch() as watch:
+            told = watch.stream(
+                core.list_namespaced_config_map,
+                namespace,
+                resource_version=made[0].metadata.resource_version,
+                timeout_seconds=1,
+            )
+            seen = [(event["type"], event["object"].metadata.name) async for event in told]
+        assert seen == [("ADDED", "x1"), ("ADDED", "x2"), ("DELETED", "x1")]
+
+    client(scenario)
+
+
+def test_fields_of_others_conflict_unless_they_are_taken_by_force(client, namespace):
+    from kubernetes_asyncio.client import ApiException, AppsV1Api
+
+    async def scenario(api):
+        apps = AppsV1Api(api)
+
+        def applied(seconds, manager, **more):
+            body = daemon_set("agent", minReadySeconds=seconds)
+            return apps.patch_namespaced_daemon_set(
+                "agent", namespace, body, field_manager=manager, _content_type="application/apply-patch+yaml", **more
+            )
+
+        assert (await applied(1, "me")).spec.min_ready_seconds == 1
+        with pytest.raises(ApiException) as refused:
+            await applied(2, "other")
+        assert refused.value.status == 409
+        assert (await applied(2, "other", force=True)).spec.min_ready_seconds == 2
+
+    client(scenario)

@@ -46,3 +46,33 @@ def test_refusals_become_exceptions(client):
     with pytest.raises(ApiError) as refused:
         client.get(Pod, "gone")
     assert refused.value.status.code == 404
+
+
+def test_a_watch_is_taken_up_where_it_was_left(client):
+    from lightkube.models.meta_v1 import ObjectMeta
+    from lightkube.resources.core_v1 import ConfigMap
+
+    made = [client.create(ConfigMap(metadata=ObjectMeta(name=f"x{at}"))) for at in range(3)]
+    client.delete(ConfigMap, "x1")
+    told = client.watch(ConfigMap, resource_version=made[0].metadata.resourceVersion, server_timeout=50)
+    seen = [next(told) for _ in range(3)]
+    assert [(what, found.metadata.name) for what, found in seen] == [
+        ("ADDED", "x1"),
+        ("ADDED", "x2"),
+        ("DELETED", "x1"),
+    ]
+
+
+def test_fields_of_others_conflict_unless_they_are_taken_by_force(library, client):
+    from lightkube import ApiError
+    from lightkube.models.meta_v1 import ObjectMeta
+    from lightkube.resources.core_v1 import ConfigMap
+
+    client.apply(ConfigMap(metadata=ObjectMeta(name="x"), data={"a": "b"}))
+    theirs = ConfigMap(metadata=ObjectMeta(name="x"), data={"a": "c"})
+    with pytest.raises(ApiError) as refused:
+        client.apply(theirs, field_manager="other")
+    assert (refused.value.status.code, refused.value.status.reason) == (409, "Conflict")
+    assert client.apply(theirs, field_manager="other", force=True).data == {"a": "c"}
+    client.deletecollection(ConfigMap)
+    assert [each.metadata.name for each in client.list(ConfigMap)] == []

@@ -309,3 +309,29 @@ def test_options_that_contradict_each_other_or_are_too_long_are_refused():
             assert (status, told["details"]["causes"][0]["reason"]) == (422, "FieldValueTooLong")
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"), [("True", True), ("1", True), ("yes", True), ("", True), ("FALSE", False), ("0", False)]
+)
+def test_a_parameter_is_true_unless_it_says_that_it_is_not(said, meant):
+    async def scenario():
+        async with serving() as server:
+
+            async def applied(value, query):
+                body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": value}}
+                code, _ = await server.ask(
+                    "PATCH", f"{MAPS}/a?{query}", body, Content_Type="application/apply-patch+yaml"
+                )
+                return code
+
+            assert await applied("mine", "fieldManager=me") == 201
+            assert await applied("theirs", "fieldManager=other") == 409
+            assert await applied("theirs", f"fieldManager=other&force={said}") == (200 if meant else 409)
+            code, told = await server.ask("GET", f"{MAPS}?watch={said}&timeoutSeconds=1")
+            assert (code, told["kind"] if "kind" in told else told["type"]) == (
+                200,
+                "ADDED" if meant else "ConfigMapList",
+            )
+
+    asyncio.run(scenario())
