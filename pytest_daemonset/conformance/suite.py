@@ -153,7 +153,8 @@ class Completeness:
         times = told.times()
         slowest = ", ".join(f"{row.id} {row.seconds:.1f} s" for row in told.slowest(_SLOWEST))
         terminalreporter.write_line(
-            f"time: core rows {times['core']:.1f} s, all {times['all']:.1f} s; slowest: {slowest or 'none'}"
+            f"time: {told.seconds:.1f} s; tests of core rows {times['core']:.1f} s, of all {times['all']:.1f} s,"
+            f" added up; slowest: {slowest or 'none'}"
         )
         if self.folder is not None:
             written = write(told, self.folder)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_daemonset.contract.creation import created
 from pytest_daemonset.contract.events import POD, Event
-from pytest_daemonset.contract.judging import Finding, LatchedJudgement, NodesJudgement
+from pytest_daemonset.contract.judging import Finding, LatchedJudgement, SignatureJudgement
 from pytest_daemonset.contract.properties import Invariant
 from pytest_daemonset.contract.state import NOWHERE, Change, State
 from pytest_daemonset.contract.verdicts import BROKEN, Reason
@@ -43,7 +43,7 @@ class AtMostOnePodPerNode(Invariant):
         return _AtMostJudgement(state, self.reads, self.planted)
 
 
-class _AtMostJudgement(NodesJudgement):
+class _AtMostJudgement(SignatureJudgement):
     def __init__(self, state: State, reads: frozenset[str], planted: frozenset[str]) -> None:
         super().__init__(state, reads)
         self._planted = planted
@@ -70,7 +70,7 @@ class AtMostTwoPodsPerNode(Invariant):
         return _AtMostTwoJudgement(state, self.reads)
 
 
-class _AtMostTwoJudgement(NodesJudgement):
+class _AtMostTwoJudgement(SignatureJudgement):
     def __init__(self, state: State, reads: frozenset[str]) -> None:
         super().__init__(state, reads)
         self.begin()

@@ -6,8 +6,9 @@ import abc
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pytest_daemonset.contract.state import ALL, Change, State
+from pytest_daemonset.contract.state import ALL, NOWHERE, Change, State
 from pytest_daemonset.contract.verdicts import BROKEN, HOLDS, UNKNOWN, Answer, Reason, Verdict
+from pytest_daemonset.contract.views import Node, Pod
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -169,7 +170,7 @@ class FindingsJudgement(Judgement):
 
 
 class NodesJudgement(FindingsJudgement):
-    """Judges node by node: those that are, and those that an owned pod targets."""
+    """Judges node by node, those that are and those that an owned pod targets, whatever changes of a node or of its pods."""
 
     def keys(self) -> Iterable[str]:
         return self.state.targets()
@@ -177,7 +178,14 @@ class NodesJudgement(FindingsJudgement):
     def touched(self, event: Event, change: Change) -> Iterable[str]:  # noqa: ARG002  (the change says it all)
         if change.nodes is ALL:
             return self.state.targets() | (self._findings.keys() - {_GATE})
-        return change.nodes
+        return change.nodes or self._about(change)
+
+    def _about(self, change: Change) -> frozenset[str]:
+        """The node of which something else changed than what the house's own judgements look at."""
+        after = change.after
+        if isinstance(after, Pod) and after.owner == self.state.subject.uid:
+            return frozenset((after.target or NOWHERE,))
+        return frozenset((after.name,)) if isinstance(after, Node) else frozenset()
 
     def proof(self) -> tuple[Reason, ...]:
         """What shows that the property holds, as last judged, if it can be named: for one that should never hold."""
@@ -185,6 +193,13 @@ class NodesJudgement(FindingsJudgement):
 
     def since(self, key: str) -> float | None:
         return self.state.touched_at(key)
+
+
+class SignatureJudgement(NodesJudgement):
+    """Judges a node when a signature changes (`Node.signature`, `Pod.signature`): heartbeats and statuses of containers cost nothing."""
+
+    def _about(self, change: Change) -> frozenset[str]:  # noqa: ARG002  (nothing else matters)
+        return frozenset()
 
 
 class LatchedJudgement(Judgement):

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from pytest_daemonset.contract.events import DAEMONSET, NODE, POD, Event
-from pytest_daemonset.contract.judging import Finding, LatchedJudgement, NodesJudgement
+from pytest_daemonset.contract.judging import Finding, LatchedJudgement, SignatureJudgement
 from pytest_daemonset.contract.properties import Reaction
 from pytest_daemonset.contract.state import NOWHERE, Change, State
 from pytest_daemonset.contract.verdicts import BROKEN, Reason
@@ -50,7 +50,7 @@ class AtMostUnavailable(Reaction):
         return _UnavailableJudgement(state, self.reads, self.limit)
 
 
-class _UnavailableJudgement(NodesJudgement):
+class _UnavailableJudgement(SignatureJudgement):
     def __init__(self, state: State, reads: frozenset[str], limit: Limit) -> None:
         super().__init__(state, reads)
         self._limit = limit
@@ -109,7 +109,7 @@ class AtMostSurging(Reaction):
         return _SurgingJudgement(state, self.reads, self.limit)
 
 
-class _SurgingJudgement(NodesJudgement):
+class _SurgingJudgement(SignatureJudgement):
     def __init__(self, state: State, reads: frozenset[str], limit: Limit) -> None:
         super().__init__(state, reads)
         self._limit = limit

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from pytest_daemonset.contract import gates
 from pytest_daemonset.contract.events import DAEMONSET, NODE, POD, Event
-from pytest_daemonset.contract.judging import Finding, FindingsJudgement, NodesJudgement
+from pytest_daemonset.contract.judging import Finding, FindingsJudgement, SignatureJudgement
 from pytest_daemonset.contract.properties import Goal, Property
 from pytest_daemonset.contract.state import ALL, NOWHERE, Change, State
 from pytest_daemonset.contract.verdicts import BROKEN, Reason
@@ -45,7 +45,7 @@ class OnePodPerNode(Goal):
         return _OnePodPerNodeJudgement(state, self.reads)
 
 
-class _OnePodPerNodeJudgement(NodesJudgement):
+class _OnePodPerNodeJudgement(SignatureJudgement):
     def __init__(self, state: State, reads: frozenset[str]) -> None:
         super().__init__(state, reads)
         self.begin()

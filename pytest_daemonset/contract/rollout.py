@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_daemonset.contract import gates
 from pytest_daemonset.contract.events import DAEMONSET, NODE, POD, REVISION
-from pytest_daemonset.contract.judging import Finding, NodesJudgement
+from pytest_daemonset.contract.judging import Finding, SignatureJudgement
 from pytest_daemonset.contract.properties import Goal
 from pytest_daemonset.contract.verdicts import BROKEN, UNKNOWN
 from pytest_daemonset.contract.wording import listed, names
@@ -35,7 +35,7 @@ class Ready(Goal):
         return _ReadyJudgement(state, self.reads)
 
 
-class _ReadyJudgement(NodesJudgement):
+class _ReadyJudgement(SignatureJudgement):
     def __init__(self, state: State, reads: frozenset[str]) -> None:
         super().__init__(state, reads)
         self.begin()
@@ -74,7 +74,7 @@ class RolledOut(Goal):
         return _RolledOutJudgement(state, self.reads)
 
 
-class _RolledOutJudgement(NodesJudgement):
+class _RolledOutJudgement(SignatureJudgement):
     def __init__(self, state: State, reads: frozenset[str]) -> None:
         super().__init__(state, reads)
         self.begin()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pytest_daemonset.contract import gates
 from pytest_daemonset.contract.events import DAEMONSET, NODE, POD, REVISION, Event
-from pytest_daemonset.contract.judging import Finding, FindingsJudgement, LatchedJudgement, NodesJudgement
+from pytest_daemonset.contract.judging import Finding, FindingsJudgement, LatchedJudgement, SignatureJudgement
 from pytest_daemonset.contract.properties import Goal, Invariant
 from pytest_daemonset.contract.verdicts import BROKEN, UNKNOWN, Reason
 from pytest_daemonset.contract.views import DaemonSet
@@ -164,7 +164,7 @@ class _Share(NamedTuple):
     updated: int = 0
 
 
-class _StatusMatchesJudgement(NodesJudgement):
+class _StatusMatchesJudgement(SignatureJudgement):
     def __init__(self, state: State, reads: frozenset[str]) -> None:
         super().__init__(state, reads)
         self._shares: dict[str, _Share] = {}

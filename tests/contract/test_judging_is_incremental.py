@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pytest_daemonset.contract import (
     BROKEN,
     HOLDS,
+    Invariant,
     Judgement,
     Property,
     State,
@@ -29,6 +30,7 @@ from pytest_daemonset.contract import (
     status_consistent,
     status_matches,
 )
+from pytest_daemonset.contract.judging import Finding, NodesJudgement
 from pytest_daemonset.contract.views import Pod
 
 if TYPE_CHECKING:
@@ -214,3 +216,39 @@ def test_reasons_are_collected_for_nodes_at_fault_only() -> None:
     assert goal.verdict.answer is HOLDS
     world.runs("node-7-x", ready=False)
     assert [reason.node for reason in goal.verdict.reasons] == ["node-7"]
+
+
+class OneRestart(Invariant):
+    name = "no restarts"
+    reads = frozenset({"Pod", "Node"})
+
+    def judging(self, state: State) -> Judgement:
+        return OneRestartJudgement(state, self.reads)
+
+
+class OneRestartJudgement(NodesJudgement):
+    def __init__(self, state: State, reads: frozenset[str]) -> None:
+        super().__init__(state, reads)
+        self.begin()
+
+    def judge(self, node: str) -> Finding | None:
+        for pod in self.state.active_on(node):
+            for container in pod.object.get("status", {}).get("containerStatuses", ()):
+                if container["restartCount"]:
+                    return Finding(BROKEN, "restart", f"{pod.name} was restarted", node, (pod.name,))
+        return None
+
+
+def test_a_judgement_of_ones_own_hears_of_whatever_changes_of_a_pod_and_the_others_do_not() -> None:
+    world = World()
+    world.daemonset()
+    for name in NODES:
+        world.node(name)
+    world.pod("p", "a", bound=True)
+    own, others = world.judge(OneRestart()), world.judge(at_most_one_pod_per_node)
+    judged = own.judged, others.judged
+    world.edit("Pod", "p", status={"containerStatuses": [{"restartCount": 1}]})
+    assert own.verdict.answer is BROKEN
+    assert (own.judged, others.judged) == (judged[0] + 1, judged[1])
+    world.edit("Pod", "p", status={"containerStatuses": [{"restartCount": 0}]})
+    assert own.verdict.answer is HOLDS
