@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
+
+import orjson
 
 _SPACE = re.compile(r"\s*")
 _STRING_OR_SPACE = re.compile(r'("(?:[^"\\]|\\.)*")|\s+', re.DOTALL)
@@ -34,5 +37,24 @@ def field(data: bytes, name: str) -> str | None:
 
 
 def compact(text: str) -> str:
-    """The text without the white space that means nothing, as Go writes it again after a patch."""
-    return _STRING_OR_SPACE.sub(lambda found: found[1] or "", text)
+    """The text without the white space that means nothing, as Go writes it again after a patch that it only passes through."""
+    return _escaped(_STRING_OR_SPACE.sub(lambda found: found[1] or "", text))
+
+
+def canonical(text: str) -> str:
+    """The text as Go writes it after it has read the value: keys in order, whole numbers without a point, letters as they are."""
+    return _escaped(orjson.dumps(_whole(json.loads(text)), option=orjson.OPT_SORT_KEYS).decode())
+
+
+def _escaped(text: str) -> str:
+    for sign in "&<>\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _whole(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_whole(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -371,13 +371,17 @@ class Writes:
     def _raw(self, call: Call, answer: Answer, entry: Entry, obj: Object, old: Object, field: str) -> tuple[str, str]:
         """The text of a field as it is kept, and as this write would keep it.
 
-        A PUT brings its own; a patch leaves what it does not change, but for the white space that means nothing: so what a client sent
-        with white space cannot be patched at all (kube-apiserver compares the bytes).
+        A PUT brings its own. A patch writes again what it does not change, a merge or JSON patch without white space, a strategic one or
+        an apply with keys in order too: what a client sent otherwise cannot be patched in this way at all, for kube-apiserver compares
+        the bytes.
         """
         was = rawtext.field(entry.raw, field) or "null"
         if call.verb == "update":
             return was, rawtext.field(answer.request, field) or "null"
-        return was, rawtext.compact(was) if obj.get(field) == old.get(field) else orjson.dumps(obj.get(field)).decode()
+        if obj.get(field) != old.get(field):
+            return was, orjson.dumps(obj.get(field)).decode()
+        passed = call.content_type in patches.OF_CUSTOM_RESOURCES
+        return was, rawtext.compact(was) if passed else rawtext.canonical(was)
 
     def _check_version(self, call: Call, entry: Entry, metadata: Object, unconditional: bool) -> None:
         kind, uid, version = call.kind, metadata.get("uid"), metadata.get("resourceVersion")

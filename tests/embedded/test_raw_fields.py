@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 
 import orjson
 import pytest
@@ -51,3 +52,31 @@ def test_the_text_of_a_field_is_found_wherever_it_stands() -> None:
     assert rawtext.field(body, "data") == '{"b": "c, \\" d"}'
     assert rawtext.field(body, "none") is None
     assert rawtext.compact('{"b": "c, \\" d" , "e":[1, 2]}') == '{"b":"c, \\" d","e":[1,2]}'
+
+
+MERGE, STRATEGIC = "application/merge-patch+json", "application/strategic-merge-patch+json"
+
+
+# Each of them was posted to kube-apiserver v1.36.2, and patched so.
+@pytest.mark.parametrize(
+    ("data", "merged", "strategic"),
+    [
+        (b'{"a":1,"b":{"c":"x"}}', True, True),
+        (b'{"b":{"c":"x"},"a":1}', True, False),
+        (b'{"a":"x&<y>"}', False, False),
+        (rb'{"a":"x\u0026\u003cy\u003e"}', True, True),
+        (b'{"a": 1}', False, False),
+        (b'{"a":1.0}', True, False),
+        (rb'{"a":"\u00e9"}', True, False),
+        ('{"a":"é"}'.encode(), True, True),
+    ],
+)
+def test_a_patch_of_something_else_needs_the_data_as_go_would_write_it(
+    data: bytes, merged: bool, strategic: bool
+) -> None:
+    api = make_api()
+    create(api, b'{"metadata":{"name":"a"},"revision":1,"data":' + data + b"}")
+    for content_type, accepted in ((MERGE, merged), (STRATEGIC, strategic)):
+        patch = {"metadata": {"labels": {"x": content_type[12:17]}}}
+        with nullcontext() if accepted else pytest.raises(StatusError, match="immutable"):
+            api.patch(ALICE, REVISIONS, "here", "a", patch, content_type)
