@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pytest_daemonset.embedded.audit import AuditLog
     from pytest_daemonset.embedded.kinds.kind import Kind
     from pytest_daemonset.embedded.tokens import Tokens
+    from pytest_daemonset.embedded.writes import Guard
 
 Object = dict[str, Any]
 Patch = dict[str, Any] | list[Any]
@@ -228,6 +229,10 @@ class Api:
     def find(self, group: str, kind: str) -> Served | None:
         """The kept resource of a kind, in whatever version."""
         return self._kinds.get((group, kind))
+
+    def guard(self, group: str, guard: Guard) -> None:
+        """Let somebody look at each object of an API group before it is kept, and refuse it."""
+        self._writes.guards[group] = guard
 
     @property
     def tokens(self) -> Tokens:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 import orjson
 from aiohttp import HttpVersion11, web
 
-from pytest_daemonset.embedded import discovery, forms, lists, logs, media, reviews, statuses, watch
+from pytest_daemonset.embedded import discovery, escalation, forms, lists, logs, media, rbac, reviews, statuses, watch
 from pytest_daemonset.embedded.answers import Body
 from pytest_daemonset.embedded.authorization import Authorizer, Everything, attributes, refusal
 from pytest_daemonset.embedded.calls import Call, Caller
@@ -22,6 +22,7 @@ from pytest_daemonset.embedded.custom import scale
 from pytest_daemonset.embedded.impersonation import impersonated
 from pytest_daemonset.embedded.openapi import OpenApi
 from pytest_daemonset.embedded.paths import Paths, Target
+from pytest_daemonset.embedded.rbac import Rbac
 from pytest_daemonset.embedded.tokens import Holders
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ class Http:
         self._watches = watches
         self._authorizer = authorizer
         self._patience = patience
+        if isinstance(authorizer, Rbac):
+            api.guard(rbac.GROUP, partial(escalation.check, authorizer))
         self._learn()
         api.on_served.append(self._learn)
         api.on_withdrawn.append(watches.end)

@@ -102,12 +102,21 @@ class Rbac:
                     yield _Grant(rule, reason)
 
     def _rules_of(self, role: Object, namespace: str) -> list[Object]:
+        return self.granted(role, namespace) or []
+
+    def granted(self, role: Object, namespace: str) -> list[Object] | None:
+        """The rules of the role that a binding refers to; None if it is not there.
+
+        Args:
+            role: a roleRef.
+            namespace: of the binding; "" for the cluster's.
+        """
         if role["kind"] == "Role":
             found = self._api.get(f"roles.{GROUP}", namespace, role["name"])
         else:
             found = self._api.get(f"clusterroles.{GROUP}", "", role["name"])
         if found is None:
-            return []
+            return None
         rules = list(found.get("rules") or ())
         for selector in (found.get("aggregationRule") or {}).get("clusterRoleSelectors") or ():
             labels = ",".join(f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items())

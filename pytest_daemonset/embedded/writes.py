@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from pytest_daemonset.embedded.admission.conversation import Question
     from pytest_daemonset.embedded.store import Change, Entry, Store
 
+    Guard = Callable[[Call, dict[str, Any], dict[str, Any] | None], None]
+
 Object = dict[str, Any]
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
@@ -64,6 +66,8 @@ class Writes:
             served["serviceaccounts"].table if "serviceaccounts" in served else Table("v1", "", 1), now
         )
         self.admission = Admission(served)
+        self.guards: dict[str, Guard] = {}
+        """By API group: who looks at an object before it is kept."""
         self._random = random.Random()  # noqa: S311 - suffixes of names are no secrets
         self._verbs: dict[str, Callable[[Call, Answer], None]] = {
             "create": self._create,
@@ -151,6 +155,8 @@ class Writes:
         name = metadata.get("name", "")
         if errors := kind.validate_create(obj):
             raise statuses.invalid(kind.group, kind.kind, name, errors)
+        if guard := self.guards.get(kind.group):
+            guard(call, obj, None)
         if self.admission.active:
             self.admission.validate(call, answer, CREATE, obj, None)
         quotas.admit(call, name, self.served)
@@ -349,6 +355,8 @@ class Writes:
                 errors = [*errors, invalid_field(field, obj.get(field), "field is immutable")]
         if errors:
             raise statuses.invalid(kind.group, kind.kind, call.name, errors)
+        if guard := self.guards.get(kind.group):
+            guard(call, obj, old)
         if self.admission.active and not admitted:
             self.admission.validate(call, answer, UPDATE, obj, old)
         obj["metadata"]["resourceVersion"] = str(entry.rv)

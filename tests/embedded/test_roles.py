@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from embedded_server import ALICE, make_api
+from embedded_server import ALICE, ROOT, make_api
 
 from pytest_daemonset.embedded import roles
 from pytest_daemonset.embedded.api import Api
@@ -34,7 +34,7 @@ def policies() -> tuple[Api, Rbac]:
 def bind(api: Api, role: str, of: str = "ClusterRole", where: str = "", **subject: str) -> None:
     resource = f"{'rolebindings' if where else 'clusterrolebindings'}.{GROUP}"
     binding = {"metadata": {"name": role}, "subjects": [subject], "roleRef": {"kind": of, "name": role}}
-    api.create(ALICE, resource, where, binding)
+    api.create(ROOT, resource, where, binding)
 
 
 def allowed(
