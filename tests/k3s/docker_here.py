@@ -91,7 +91,7 @@ def controller_image(base: str) -> str:
             changes = ['ENTRYPOINT ["/bin/sh", "/controller"]', "ENV PYTHONPATH=/opt/standin", "WORKDIR /tmp"]
             docker("import", *(word for one in changes for word in ("-c", one)), file.name, name)
     finally:
-        docker("rm", made)
+        docker("rm", "-v", made)
     return name
 
 
