@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+
 import pytest
 from client_objects import daemon_set
 
@@ -49,25 +52,25 @@ def test_what_there_is_can_be_asked(api):
     assert api.whoami() == "kubernetes-admin"
 
 
-def test_changes_are_watched(api, namespace):
-    from kr8s.objects import ConfigMap
+def test_changes_are_watched(library, kubeconfig, namespace):
+    library("kr8s")
+    import kr8s.asyncio
+    from kr8s.asyncio.objects import ConfigMap
 
-    ConfigMap({"metadata": {"name": "x"}, "data": {"a": "b"}}, api=api, namespace=namespace).create()
-    for event, found in api.watch("configmaps", namespace=namespace):
-        if (event, found.name) == ("ADDED", "x"):
-            found.patch({"data": {"a": "c"}})
-        elif (event, found.name) == ("MODIFIED", "x"):
-            assert found.raw["data"] == {"a": "c"}
-            found.delete()
-        elif (event, found.name) == ("DELETED", "x"):
-            break
+    async def scenario():
+        api = await kr8s.asyncio.api(kubeconfig=str(kubeconfig), namespace=namespace)
+        made = await ConfigMap({"metadata": {"name": "x"}, "data": {"a": "b"}}, api=api, namespace=namespace)
+        await made.create()
+        # a watch that nobody ends would leave its connection to the end of the session
+        async with contextlib.aclosing(api.watch("configmaps", namespace=namespace)) as told:
+            async for event, found in told:
+                if (event, found.name) == ("ADDED", "x"):
+                    await found.patch({"data": {"a": "c"}})
+                elif (event, found.name) == ("MODIFIED", "x"):
+                    assert found.raw["data"] == {"a": "c"}
+                    await found.delete()
+                elif (event, found.name) == ("DELETED", "x"):
+                    break
+        await api._session.aclose()
 
-
-def test_refusals_become_exceptions(library, api, namespace):
-    kr8s = library("kr8s")
-    from kr8s.objects import ConfigMap
-
-    with pytest.raises(kr8s.NotFoundError):
-        ConfigMap.get("gone", api=api, namespace=namespace)
-    with pytest.raises(kr8s.ServerError, match="is invalid"):
-        ConfigMap({"metadata": {"name": "Wrong Name"}}, api=api, namespace=namespace).create()
+    asyncio.run(scenario())
