@@ -80,7 +80,6 @@ def test_no_way_to_be_wrong_that_the_suite_should_catch_is_left_out(switches: di
 
 BARRIER_IN_LIVENESS = {
     "AMO-04": "after the pruning: that the end state stays is negative",
-    "NODE-04": "between its halves: that the old pod, which may serve at first, brings no other end is negative",
     "NODE-05": "after the last state: that it stays is negative",
     "OWN-01": "after the adoption: that no second pod comes is negative",
     "OWN-02": "after the adoption: that the older pod stays is negative",
