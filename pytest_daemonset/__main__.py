@@ -54,7 +54,8 @@ def parser() -> argparse.ArgumentParser:
         "--profile",
         default="",
         metavar="NAME|FILE",
-        help="what is known of the controller: reference, kubernetes, openkruise, or a TOML file (see docs/report.md)",
+        help="what is known of the controller: reference (the default for the embedded cluster's own), kubernetes, openkruise, or a "
+        "TOML file (see docs/profiles.md)",
     )
     verify.add_argument(
         "--daemonset-kind",

@@ -55,7 +55,7 @@ def verify(options: argparse.Namespace) -> int:
         "pytest_daemonset.conformance.rig_fixtures",
         f"--rows={options.rows or ''}",
         f"--level={options.level}",
-        f"--daemonset-profile={options.profile}",
+        f"--daemonset-profile={_profile(options)}",
         f"--controller-version={options.controller_version}",
         f"--daemonset-kind={options.kind}",
     ]
@@ -89,6 +89,12 @@ def verify(options: argparse.Namespace) -> int:
     return {pytest.ExitCode.OK: 0, pytest.ExitCode.TESTS_FAILED: 1, pytest.ExitCode.INTERRUPTED: 130}.get(
         pytest.ExitCode(code), 2
     )
+
+
+def _profile(options: argparse.Namespace) -> str:
+    """The one that is asked for, or else that of the controller inside the embedded cluster."""
+    own = options.cluster == "embedded" and options.controller == "builtin" and not options.kind
+    return options.profile or ("reference" if own else "")
 
 
 def _k3s(settings: Sequence[str], cluster: str) -> list[str]:
