@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from email.utils import formatdate
 from functools import lru_cache
@@ -15,6 +16,9 @@ from pytest_daemonset.embedded import media
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
+
+READING_SECONDS = 60.0
+"""How long somebody may take to read an answer: as long as kube-apiserver gives a request. Nobody's lists pile up for ever."""
 
 _ONE_PIECE = 64 * 1024
 
@@ -32,7 +36,7 @@ class Body(web.Response):
     """A body of one media type.
 
     Where the connection stays open, its reader keeps up and nothing was added to the head, it is written here. All else is left to
-    aiohttp, which also waits for slow readers.
+    aiohttp, which also waits for slow readers; those that do not read at all are hung up on.
 
     Args:
         code: HTTP status.
@@ -44,11 +48,12 @@ class Body(web.Response):
         super().__init__(status=code, body=data, headers={"Content-Type": media_type})
         self._as_made = (code, data, media_type)
         self._written = False
+        self._transport: asyncio.Transport | None = None
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Send all of it, if that can be done in one piece."""
         code, data, media_type = self._as_made
-        transport = request.transport
+        transport = self._transport = request.transport
         if (
             transport is None
             or len(self.headers) > 1
@@ -57,6 +62,7 @@ class Body(web.Response):
             or request.method == "HEAD"
             or request.version != HttpVersion11
             or not request.keep_alive
+            or super().keep_alive is False
         ):
             return await super().prepare(request)
         transport.write(b"%b%d\r\n\r\n%b" % (_head(code, media_type, int(time.time())), len(data), data))
@@ -65,8 +71,16 @@ class Body(web.Response):
 
     async def write_eof(self, data: bytes = b"") -> None:
         """End it, where aiohttp has begun it."""
-        if not self._written:
+        if self._written:
+            return
+        if self._transport is None:  # gone already
             await super().write_eof(data)
+            return
+        cut = asyncio.get_running_loop().call_later(READING_SECONDS, self._transport.abort)
+        try:
+            await super().write_eof(data)
+        finally:
+            cut.cancel()
 
     @property
     def keep_alive(self) -> bool | None:

@@ -14,7 +14,7 @@ import orjson
 import pytest
 from embedded_server import TOKEN, config_map, serving
 
-from pytest_daemonset.embedded import logs
+from pytest_daemonset.embedded import answers, logs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -244,6 +244,30 @@ def test_a_deaf_watcher_is_cut_off_and_the_others_hear_on(caplog: pytest.LogCapt
 
     asyncio.run(scenario())
     assert [record.message for record in caplog.records if "deaf" in record.message]
+
+
+def test_one_who_does_not_read_his_list_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "READING_SECONDS", 0.2)
+
+    async def scenario() -> None:
+        async with serving() as server:
+            for at in range(30):
+                large = {**config_map(f"a{at}"), "data": {"k": "x" * 500_000}}
+                assert (await server.ask("POST", MAPS, large))[0] == 201
+            kept = set(server.connections)
+            async with connected(server) as (reader, writer):
+                writer.transport.pause_reading()
+                writer.write(head("GET", MAPS))
+                while not set(server.connections) - kept:
+                    await server.ask("GET", "/healthz")
+                while set(server.connections) - kept:
+                    await server.ask("GET", "/healthz")
+                with contextlib.suppress(ConnectionError):
+                    writer.transport.resume_reading()
+                    assert len(await reader.read(-1)) < 30 * 500_000
+            assert len((await server.ask("GET", MAPS))[1]["items"]) == 30
+
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 PLACES = [
