@@ -100,7 +100,7 @@ def test_orphans_are_adopted_pruned_and_released(cluster):
 
 
 def reference(uid):
-    return {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "rs", "uid": uid, "controller": True}
+    return {"apiVersion": "example.com/v1", "kind": "Other", "name": "rs", "uid": uid, "controller": True}
 
 
 def named(world, name):
