@@ -103,9 +103,7 @@ class Run:
             replicas=int(replicas),
             service_account=options["controller_service_account"],
             manifests=tuple(options["controller_manifests"].split()),
-            images=tuple(re.split(r"[,\s]+", options["controller_images"].strip(", ")))
-            if options["controller_images"]
-            else (),
+            images=tuple(re.findall(r"[^,\s]+", options["controller_images"])),
         )
 
     @staticmethod

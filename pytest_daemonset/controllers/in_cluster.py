@@ -14,6 +14,7 @@ from pytest_daemonset.controllers.objects import Objects
 from pytest_daemonset.controllers.pod_logs import PodLogs
 from pytest_daemonset.controllers.workload import Workload
 from pytest_daemonset.errors import ClusterError, DaemonSetTestError, UsageError
+from pytest_daemonset.kube.conditions import is_true
 from pytest_daemonset.kube.documents import documents
 from pytest_daemonset.kube.resources import NODES, PODS
 from pytest_daemonset.kube.until import Sight
@@ -422,8 +423,7 @@ def _indented(lines: Sequence[str]) -> str:
 
 
 def _is_ready(node: Pod | None) -> bool:
-    rows = ((node or {}).get("status") or {}).get("conditions") or []
-    return any(row["type"] == "Ready" and row["status"] == "True" for row in rows)
+    return node is not None and is_true(node, "Ready")
 
 
 async def _at_once() -> None:

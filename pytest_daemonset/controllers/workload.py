@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_daemonset.kube.conditions import is_true
 from pytest_daemonset.kube.errors import ApiError
 from pytest_daemonset.kube.resources import PODS
 
@@ -103,9 +104,7 @@ class Workload:
 
 
 def _is_ready(pod: Mapping[str, Any]) -> bool:
-    rows = (pod.get("status") or {}).get("conditions") or []
-    ready = any(row["type"] == "Ready" and row["status"] == "True" for row in rows)
-    return ready and "deletionTimestamp" not in pod["metadata"]
+    return is_true(pod, "Ready") and "deletionTimestamp" not in pod["metadata"]
 
 
 async def gone(client: Client, resource: Resource, name: str, namespace: str, options: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_daemonset.errors import ClusterError
+from pytest_daemonset.kube.conditions import is_true
 from pytest_daemonset.kube.resources import Resource
 from pytest_daemonset.kube.until import until
 
@@ -27,12 +28,7 @@ async def established(client: Client, names: Collection[str]) -> None:
     """
 
     def good(seen: Mapping[str, Mapping[str, Any]]) -> bool:
-        return all(_established(seen[DEFINITIONS.kind].get(name) or {}) for name in names)
+        return all(is_true(seen[DEFINITIONS.kind].get(name) or {}, "Established") for name in names)
 
     if not await until(client, [(DEFINITIONS, None)], good, _SECONDS):
         raise ClusterError(f"not served {_SECONDS:g} s after they were defined: {', '.join(names)}")
-
-
-def _established(definition: Mapping[str, Any]) -> bool:
-    conditions = (definition.get("status") or {}).get("conditions") or ()
-    return any(one.get("type") == "Established" and one.get("status") == "True" for one in conditions)

@@ -348,7 +348,7 @@ class ContainerNodes:
         machine.frozen_out -= set(files)
         machine.refused |= set(files)
         if machine.state not in ("paused", "crashed") and machine.refused:
-            await self._engine.run(machine.container, ["rm", "-f", *image_files(dict.fromkeys(machine.refused, b""))])
+            await self._engine.run(machine.container, ["rm", "-f", *map(_image_path, machine.refused)])
             machine.refused.clear()
 
     # -- what it does not have --
@@ -519,7 +519,11 @@ class ContainerNodes:
 
 def image_files(images: Mapping[str, bytes]) -> dict[str, bytes]:
     """Image tars where k3s looks for them when it starts: what the kubelet's image collection threw away comes back so."""
-    return {f"{agent.IMAGES}/{file}": content for file, content in images.items()}
+    return {_image_path(file): content for file, content in images.items()}
+
+
+def _image_path(file: str) -> str:
+    return f"{agent.IMAGES}/{file}"
 
 
 async def import_images(engine: Engine, node: str, container: str, files: Iterable[str]) -> None:
@@ -535,7 +539,7 @@ async def import_images(engine: Engine, node: str, container: str, files: Iterab
         ClusterError: it does not take one.
     """
     for file in sorted(files):
-        words = ["ctr", "-n", "k8s.io", "images", "import", f"{agent.IMAGES}/{file}"]
+        words = ["ctr", "-n", "k8s.io", "images", "import", _image_path(file)]
         code, said = await engine.run(container, words)
         if code:
             raise ClusterError(

@@ -152,8 +152,7 @@ class Admission:
             (said,) = self._answers([question])
             response = hook.heard(said, answer, round_)
             changed, operations = False, None
-            form = request.form(hook.object, hook.object.get("rules") or ())
-            if response is not None and form is not None and (patched := hook.patched(response, request, form)):
+            if response is not None and (patched := hook.patched(response, request)):
                 new, operations = patched
                 assert request.object is not None  # noqa: S101 - `patched` has looked
                 before = orjson.dumps(request.object)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from pytest_daemonset.embedded import patches, statuses
+from pytest_daemonset.embedded.admission import conditions
 from pytest_daemonset.embedded.apply import Live, Managers, ShapeError, Writer, apply
-from pytest_daemonset.embedded.cel import CelError, Program, Struct, compiled, plain
+from pytest_daemonset.embedded.cel import LONGEST_MESSAGE, CelError, Program, Struct, compiled, plain
 from pytest_daemonset.embedded.kinds.admission import names_in
 from pytest_daemonset.embedded.kinds.selectors import matches
 
@@ -23,7 +24,6 @@ Object = dict[str, Any]
 
 FAILURES = "validation.policy.admission.k8s.io/validation_failure"
 _CODES = {"Unauthorized": 401, "Forbidden": 403, "Invalid": 422, "RequestEntityTooLarge": 413}
-_LONGEST_MESSAGE = 5 * 1024
 
 
 class _Lazy(dict[str, Any]):
@@ -102,17 +102,11 @@ class Policy:
                 yield {**scope, "variables": _Lazy(programs, scope)}
 
     def _conditions_hold(self, scope: dict[str, Any]) -> bool:
-        failed: CelError | None = None
-        names = names_in(self.spec) - {"variables"}
-        for each in self.spec.get("matchConditions") or ():
-            try:
-                if not compiled(each["expression"], names).truth(scope):
-                    return False
-            except CelError as error:
-                failed = CelError(f"matchCondition {each['name']}: {error}")
-        if failed is not None:
-            raise failed
-        return True
+        held, failed = conditions.judge(self.spec, names_in(self.spec) - {"variables"}, scope)
+        if held and failed:
+            condition, error = failed[-1]
+            raise CelError(f"matchCondition {condition['name']}: {error}")
+        return held
 
     def _params(self, request: Request) -> list[Object | None]:
         kind, ref = self.spec.get("paramKind"), self.binding["spec"].get("paramRef")
@@ -194,17 +188,12 @@ def _failures(policy: Policy, scope: Mapping[str, Any], answer: Answer) -> Itera
                 yield -1, "Invalid", f"expression '{each['valueExpression']}' resulted in error: {error}"
             continue
         if isinstance(value, str) and value:
-            answer.annotations.setdefault(f"{policy.name}/{each['key']}", value[: 2 * _LONGEST_MESSAGE])
+            answer.annotations.setdefault(f"{policy.name}/{each['key']}", value[: 2 * LONGEST_MESSAGE])
 
 
 def _message(policy: Policy, validation: Object, scope: Mapping[str, Any]) -> str:
-    if text := validation.get("messageExpression"):
-        try:
-            said = policy.program(text)(scope)
-        except CelError:
-            said = ""
-        if isinstance(said, str) and said.strip() and "\n" not in said and len(said) <= _LONGEST_MESSAGE:
-            return said.strip()
+    if (text := validation.get("messageExpression")) and (said := policy.program(text).message(scope)):
+        return said
     return str(validation.get("message", "")).strip() or f"failed expression: {validation['expression'].strip()}"
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from pytest_daemonset.embedded import patches, statuses
+from pytest_daemonset.embedded.admission import conditions
 from pytest_daemonset.embedded.admission.conversation import Failed, Question, failure
-from pytest_daemonset.embedded.cel import CelError, compiled
 from pytest_daemonset.embedded.kinds.admission import OF_WEBHOOKS
 from pytest_daemonset.embedded.kinds.webhooks import REVIEWS
 
@@ -73,7 +73,7 @@ class Hook:
         Raises:
             StatusError: 403, a condition has no value; 400, it cannot be asked about a dry run.
         """
-        form = request.form(self.object, self.object.get("rules") or ())
+        form = self._form(request)
         if form is None:
             return None
         told = request.told(form)
@@ -94,21 +94,18 @@ class Hook:
             mutating=self.mutating,
         )
 
+    def _form(self, request: Request) -> Served | None:
+        return request.form(self.object, self.object.get("rules") or ())
+
     def _conditions_hold(self, request: Request, scope: Object) -> bool:
-        failed = ""
-        for each in self.object.get("matchConditions") or ():
-            text = each["expression"]
-            try:
-                if not compiled(text, OF_WEBHOOKS).truth(scope):
-                    return False
-            except CelError as error:
-                failed = failed or f"expression '{text}' resulted in error: {error}"
-        if not failed:
-            return True
+        held, failed = conditions.judge(self.object, OF_WEBHOOKS, scope)
+        if not held or not failed:
+            return held
         if self.ignored:
             return False
-        kind = request.call.kind
-        raise statuses.forbidden(kind.group, kind.plural, request.name, failed)
+        condition, error = failed[0]
+        kind, why = request.call.kind, f"expression '{condition['expression']}' resulted in error: {error}"
+        raise statuses.forbidden(kind.group, kind.plural, request.name, why)
 
     def heard(self, said: Said | Failed, answer: Answer, round_: int) -> Object | None:
         """What an answer means: an AdmissionResponse that allows; None if the webhook could not be asked, and need not be.
@@ -131,7 +128,7 @@ class Hook:
             raise _refusal(self.name, response.get("status") or {})
         return response
 
-    def patched(self, response: Object, request: Request, form: Served) -> tuple[Object, list[Any]] | None:
+    def patched(self, response: Object, request: Request) -> tuple[Object, list[Any]] | None:
         """The object as an answer changes it, and by what; None if it does not.
 
         Raises:
@@ -151,6 +148,8 @@ class Hook:
         if request.object is None:
             why = f'admission webhook "{self.name}" attempted to modify the object, which is not supported for this operation'
             raise failure(why)
+        form = self._form(request)
+        assert form is not None  # noqa: S101 - it was asked
         whole = orjson.loads(orjson.dumps(request.shown(request.object, form)))
         try:
             changed = patches.apply(whole, orjson.dumps(operations), patches.JSON, {})

@@ -4,7 +4,7 @@ Own code, because no library has what Kubernetes' expressions use: optional type
 and the functions that Kubernetes adds; the one that comes near (cel-expr-python) has no such structs and no Python 3.10.
 """
 
-from pytest_daemonset.embedded.cel.program import Program, compiled
+from pytest_daemonset.embedded.cel.program import LONGEST_MESSAGE, Program, compiled
 from pytest_daemonset.embedded.cel.values import NONE, CelError, Optional, Struct, plain
 
-__all__ = ["NONE", "CelError", "Optional", "Program", "Struct", "compiled", "plain"]
+__all__ = ["LONGEST_MESSAGE", "NONE", "CelError", "Optional", "Program", "Struct", "compiled", "plain"]

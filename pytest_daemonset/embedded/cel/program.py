@@ -40,6 +40,7 @@ Scope = dict[str, Any]
 Run = Callable[[Scope], Any]
 Scopes = Callable[[Scope], Iterable[tuple[Any, Any, Scope]]]
 
+LONGEST_MESSAGE = 5 * 1024
 _BUDGET = 1_000_000
 _SPENT = " spent"
 _ESCAPED = re.compile(r"__(underscores|dot|dash|slash|[a-z]+)__")
@@ -93,6 +94,15 @@ class Program:
         if not isinstance(value, bool):
             raise CelError(f"must evaluate to bool, got {type_name(value)}")
         return value
+
+    def message(self, variables: Mapping[str, Any]) -> str:
+        """The value as what a refusal says: one line of text that is not too long; "" if it is none."""
+        try:
+            value = self(variables)
+        except CelError:
+            return ""
+        fits = isinstance(value, str) and "\n" not in value and len(value) <= LONGEST_MESSAGE
+        return value.strip() if fits else ""
 
 
 @lru_cache(maxsize=1024)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_daemonset.embedded import statuses
 from pytest_daemonset.embedded.cel import NONE, CelError, Optional, compiled
 from pytest_daemonset.embedded.cel.library import FUNCTIONS
 from pytest_daemonset.embedded.cel.parsing import parse
-from pytest_daemonset.embedded.cel.program import NotImitatedError
+from pytest_daemonset.embedded.kinds.expressions import check_expression
 from pytest_daemonset.embedded.kinds.fielderrors import (
     FieldError,
     duplicate,
@@ -40,7 +40,6 @@ _BLOCKING = frozenset(
 )
 _UNCHECKED = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation"
 _STEP = re.compile(r"\.([A-Za-z_]\w*)|\['((?:[^'\\]|\\.)*)'\]", re.ASCII)
-_LONGEST_MESSAGE = 5 * 1024
 _ABSENT: Any = object()
 
 
@@ -133,13 +132,8 @@ def _judge_rule(value: _Value, rule: Mapping[str, Any]) -> Iterator[FieldError]:
 
 
 def _message(rule: Mapping[str, Any], text: str, scope: Mapping[str, Any]) -> str:
-    if expression := rule.get("messageExpression"):
-        try:
-            said = compiled(expression.strip(), _NAMES)(scope)
-        except CelError:
-            said = ""
-        if isinstance(said, str) and said.strip() and "\n" not in said and len(said) <= _LONGEST_MESSAGE:
-            return said.strip()
+    if (text_ := rule.get("messageExpression")) and (said := compiled(text_.strip(), _NAMES).message(scope)):
+        return said
     return str(rule.get("message", "")).strip() or f"failed rule: {text}"
 
 
@@ -160,6 +154,7 @@ def _refused(value: _Value, rule: Mapping[str, Any], message: str) -> FieldError
     )
 
 
+@lru_cache(maxsize=1024)
 def _speaks_of_old(text: str) -> bool:
     return "oldSelf" in text and _names(parse(text))
 
@@ -246,18 +241,8 @@ def _validate_rule(rule: Mapping[str, Any], schema: Mapping[str, Any], path: str
         found
         for name in ("rule", "messageExpression")
         if texts[name].strip()
-        for found in _validate_expression(texts[name].strip(), f"{path}.{name}")
+        for found in check_expression(texts[name].strip(), _NAMES, f"{path}.{name}")
     ]
-
-
-def _validate_expression(text: str, path: str) -> list[FieldError]:
-    try:
-        compiled(text, _NAMES)
-    except NotImitatedError as error:
-        raise statuses.not_imitated(str(error)) from None
-    except CelError as error:
-        return [invalid(path, text, f"compilation failed: ERROR: <input>: {error}")]
-    return []
 
 
 def _leads(text: str, schema: Mapping[str, Any]) -> bool:

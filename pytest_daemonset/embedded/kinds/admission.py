@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_daemonset.embedded import printers, statuses
-from pytest_daemonset.embedded.cel import CelError, compiled
-from pytest_daemonset.embedded.cel.program import NotImitatedError
+from pytest_daemonset.embedded import printers
 from pytest_daemonset.embedded.kinds import metadata
+from pytest_daemonset.embedded.kinds.expressions import check_expression
 from pytest_daemonset.embedded.kinds.fielderrors import (
     FieldError,
     duplicate,
@@ -44,23 +43,6 @@ _MOST_CONDITIONS = 64
 def names_in(spec: Object) -> frozenset[str]:
     """The variables of a policy's expressions."""
     return VARIABLES | ({"params"} if spec.get("paramKind") else set()) | {"variables"}
-
-
-def check_expression(text: str, names: frozenset[str], path: str) -> list[FieldError]:
-    """Tell what is wrong with an expression.
-
-    Raises:
-        StatusError: 501, it uses what is not imitated.
-    """
-    if not text.strip():
-        return [required(path, "")]
-    try:
-        compiled(text, names)
-    except NotImitatedError as error:
-        raise statuses.not_imitated(str(error)) from None
-    except CelError as error:
-        return [invalid(path, text, f"compilation failed: ERROR: <input>: {error}")]
-    return []
 
 
 def one_of(value: str | None, known: tuple[str, ...], path: str) -> list[FieldError]:
