@@ -95,7 +95,10 @@ def test_budgets_and_quotas_say_how_things_stand() -> None:
     assert told["status"] == numbers
     counted = api.get("resourcequotas", "here", "q")
     assert counted is not None
-    assert counted["status"] == {"hard": {"pods": "3"}, "used": {"pods": "2"}}
+    assert counted["status"] == {
+        "hard": {"pods": "3", "requests.cpu": "1"},
+        "used": {"pods": "2", "requests.cpu": "0"},
+    }
     before = api.store.rv
     budgets.count(api, "here")
     assert api.store.rv == before
@@ -115,6 +118,124 @@ def test_the_pod_too_many_is_refused_as_kubernetes_words_it() -> None:
     # what has ended counts no more
     api.patch(ALICE, "pods", "here", "p1", {"status": {"phase": "Failed"}}, subresource="status")
     api.create(ALICE, "pods", "here", pod("p3"))
+
+
+def quota(api: Api, name: str = "q", **spec: Any) -> None:
+    api.create(ALICE, "resourcequotas", "here", {"metadata": {"name": name}, "spec": spec})
+
+
+def asking(name: str, requests: Object | None = None, limits: Object | None = None, **spec: Any) -> Object:
+    """A pod whose container asks for so much."""
+    made = pod(name)
+    resources = {"requests": requests, "limits": limits}
+    made["spec"]["containers"][0]["resources"] = {what: said for what, said in resources.items() if said}
+    made["spec"].update(spec)
+    return made
+
+
+def refusal(api: Api, resource: str, body: Object) -> str:
+    with pytest.raises(StatusError) as refused:
+        api.create(ALICE, resource, "here", body)
+    assert (refused.value.code, refused.value.reason) == (403, "Forbidden")
+    return refused.value.message.partition(" is forbidden: ")[2]
+
+
+def test_amounts_are_counted_and_named_as_by_kubernetes() -> None:
+    api = make_api()
+    quota(api, hard={"requests.cpu": "1", "limits.memory": "1Gi", "pods": "10"})
+    assert refusal(api, "pods", pod("a")) == "failed quota: q: must specify limits.memory for: c; requests.cpu for: c"
+    api.create(ALICE, "pods", "here", asking("b", {"cpu": "600m"}, {"memory": "100Mi"}))
+    assert refusal(api, "pods", asking("c", {"cpu": "600m"}, {"memory": "100Mi"})) == (
+        "exceeded quota: q, requested: requests.cpu=600m, used: requests.cpu=600m, limited: requests.cpu=1"
+    )
+    assert refusal(api, "pods", asking("d", limits={"cpu": "1", "memory": "2Gi"})) == (
+        "exceeded quota: q, requested: limits.memory=2Gi,requests.cpu=1, used: limits.memory=100Mi,requests.cpu=600m, "
+        "limited: limits.memory=1Gi,requests.cpu=1"
+    )
+    budgets.count(api, "here")
+    told = api.get("resourcequotas", "here", "q")
+    assert told is not None
+    assert told["status"]["used"] == {"limits.memory": "100Mi", "pods": "1", "requests.cpu": "600m"}
+
+
+def test_what_init_containers_need_counts_where_it_is_more_and_sidecars_count_always() -> None:
+    api = make_api()
+    quota(api, hard={"requests.cpu": "1"})
+    init = [
+        {"name": "side", "image": "i", "restartPolicy": "Always", "resources": {"requests": {"cpu": "200m"}}},
+        {"name": "once", "image": "i", "resources": {"requests": {"cpu": "900m"}}},
+    ]
+    assert "requested: requests.cpu=1100m" in refusal(api, "pods", asking("a", {"cpu": "1m"}, initContainers=init))
+    init[1]["resources"] = {"requests": {"cpu": "700m"}}
+    api.create(ALICE, "pods", "here", asking("a", {"cpu": "750m"}, initContainers=init))
+
+
+def test_objects_of_any_kind_are_counted() -> None:
+    api = make_api()
+    quota(api, hard={"count/configmaps": "1", "secrets": "1", "count/daemonsets.apps": "0"})
+    api.create(ALICE, "configmaps", "here", config_map("a"))
+    assert refusal(api, "configmaps", config_map("b")) == (
+        "exceeded quota: q, requested: count/configmaps=1, used: count/configmaps=1, limited: count/configmaps=1"
+    )
+    api.create(ALICE, "secrets", "here", {"metadata": {"name": "a"}})
+    assert "secrets=1" in refusal(api, "secrets", {"metadata": {"name": "b"}})
+
+
+@pytest.mark.parametrize(
+    ("scopes", "inside", "outside"),
+    [
+        ({"scopes": ["BestEffort"]}, asking("p"), asking("p", {"cpu": "1"})),
+        ({"scopes": ["NotBestEffort"]}, asking("p", {"cpu": "1"}), asking("p")),
+        ({"scopes": ["Terminating"]}, asking("p", activeDeadlineSeconds=9), asking("p")),
+        ({"scopes": ["NotTerminating"]}, asking("p"), asking("p", activeDeadlineSeconds=9)),
+        (
+            {
+                "scopeSelector": {
+                    "matchExpressions": [
+                        {"scopeName": "PriorityClass", "operator": "In", "values": ["system-node-critical"]}
+                    ]
+                }
+            },
+            asking("p", priorityClassName="system-node-critical"),
+            asking("p"),
+        ),
+    ],
+)
+def test_a_quota_with_scopes_is_about_the_pods_in_them(scopes: Object, inside: Object, outside: Object) -> None:
+    api = make_api()
+    quota(api, hard={"pods": "0"}, **scopes)
+    assert refusal(api, "pods", inside) == "exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0"
+    api.create(ALICE, "pods", "here", outside)
+
+
+def test_a_deadline_brings_a_pod_into_the_scope_of_another_quota() -> None:
+    api = make_api()
+    quota(api, hard={"pods": "1"}, scopes=["Terminating"])
+    api.create(ALICE, "pods", "here", asking("ends", activeDeadlineSeconds=9))
+    api.create(ALICE, "pods", "here", asking("stays"))
+    shorter = {"spec": {"activeDeadlineSeconds": 5}}
+    api.patch(ALICE, "pods", "here", "ends", shorter)
+    with pytest.raises(StatusError) as refused:
+        api.patch(ALICE, "pods", "here", "stays", shorter)
+    assert (refused.value.code, "exceeded quota: q" in refused.value.message) == (403, True)
+
+
+@pytest.mark.parametrize(
+    ("spec", "wrong"),
+    [
+        ({"hard": {"nope": "1"}}, "must be a standard resource for quota"),
+        ({"hard": {"pods": "1500m"}}, 'spec.hard[pods]: Invalid value: "1500m": must be an integer'),
+        ({"hard": {"requests.cpu": "1"}, "scopes": ["BestEffort"]}, "unsupported scope applied to resource"),
+        ({"hard": {"pods": "1"}, "scopes": ["Nope"]}, "unsupported scope"),
+        ({"hard": {"pods": "1"}, "scopes": ["BestEffort", "NotBestEffort"]}, "conflicting scopes"),
+    ],
+)
+def test_a_quota_that_makes_no_sense_is_refused(spec: Object, wrong: str) -> None:
+    api = make_api()
+    with pytest.raises(StatusError) as refused:
+        quota(api, **spec)
+    assert refused.value.code == 422
+    assert wrong in refused.value.message
 
 
 APPLIED = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"z": "1"}}

@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 from datetime import datetime, timezone
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_WRITTEN = len("2006-01-02T15:04:05Z")
 
 
 class Scalar(NamedTuple):
@@ -85,7 +87,23 @@ def _moment(value: Any, place: Place | None, wanted: str) -> datetime:
 
 
 def _time(value: Any, place: Place | None) -> str:
-    return f"{_moment(value, place, 'Time').replace(microsecond=0, tzinfo=None).isoformat()}Z"
+    # nearly all are as this server has written them, and come back with each write
+    if isinstance(value, str) and len(value) == _WRITTEN and (known := _known_time(value)):
+        return known
+    return _whole_seconds(_moment(value, place, "Time"))
+
+
+def _whole_seconds(moment: datetime) -> str:
+    return f"{moment.replace(microsecond=0, tzinfo=None).isoformat()}Z"
+
+
+@lru_cache(maxsize=4096)
+def _known_time(text: str) -> str:
+    """A time as it is written; "" if it is none."""
+    try:
+        return _whole_seconds(_moment(text, None, "Time"))
+    except DecodeError:
+        return ""
 
 
 def _micro_time(value: Any, place: Place | None) -> str:

@@ -1,4 +1,4 @@
-"""The disruption controller and the quota controller: the statuses of PodDisruptionBudgets and ResourceQuotas follow the pods."""
+"""The disruption and the quota controller: statuses of PodDisruptionBudgets and ResourceQuotas follow the pods and what else is counted."""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ _PAUSE = 0.02  # many pods change at once: they are counted once
 
 async def follow(api: Api, _settings: Settings) -> None:
     """Write statuses until cancelled."""
-    counted = [api.served[resource].table for resource in (disruption.BUDGETS, quotas.QUOTAS)]
+    budgets_, quotas_ = (api.served[resource].table for resource in (disruption.BUDGETS, quotas.QUOTAS))
 
-    def cares(_resource: str, change: Change) -> bool:
-        return any(table.holds(change.entry.key[0]) for table in counted)
+    def cares(resource: str, change: Change) -> bool:
+        namespace = change.entry.key[0]
+        if resource not in {_PODS, disruption.BUDGETS}:
+            return bool(namespace) and quotas_.holds(namespace)
+        return budgets_.holds(namespace) or quotas_.holds(namespace)
 
-    with api.subscribe(_PODS, disruption.BUDGETS, quotas.QUOTAS, only=cares) as changes:
+    with api.subscribe(only=cares) as changes:
         for resource in (disruption.BUDGETS, quotas.QUOTAS):
             for namespace in {entry.key[0] for entry in api.served[resource].table}:
                 count(api, namespace)
@@ -60,9 +63,8 @@ def _count_quota(api: Api, namespace: str, name: str) -> None:
     quota = api.get(quotas.QUOTAS, namespace, name)
     if quota is None:
         return
-    hard = quota["spec"].get("hard") or {}
-    amounts = quotas.used(api.served[_PODS], namespace)
-    counted = {each: str(amounts[each]) for each in quotas.counts(quota)}
-    told = {"hard": {each: hard[each] for each in counted}, "used": counted} if counted else {}
+    told: Object = {}
+    if hard := quota["spec"].get("hard"):
+        told = {"hard": hard, "used": quotas.told(quotas.used(quota, api.served, namespace))}
     if told != quota["status"]:
         api.update(QUOTA, quotas.QUOTAS, namespace, name, {**quota, "status": told}, "status")
