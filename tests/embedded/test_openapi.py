@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
+import orjson
 import pytest
 from embedded_server import config_map, serving
 
 from pytest_daemonset.embedded.discovery import verbs
 from pytest_daemonset.embedded.kinds import ALL_KINDS, Kind
-from pytest_daemonset.embedded.openapi import OpenApi
+from pytest_daemonset.embedded.kinds.fields import MESSAGES
+from pytest_daemonset.embedded.openapi import OpenApi, words
+from pytest_daemonset.embedded.openapi.details import DEFAULTS, REQUIRED, VALUES
 from pytest_daemonset.embedded.openapi.operations import paths
 from pytest_daemonset.embedded.openapi.schemas import V2, V3, schema_name, schemas
 
@@ -30,7 +33,7 @@ def _references(value):
 
 @pytest.mark.parametrize("dialect", [V2, V3], ids=["v2", "v3"])
 def test_every_reference_leads_somewhere(dialect):
-    found = schemas([kind for kind, _ in KINDS], dialect)
+    found = schemas(KINDS, dialect)
     said = {each.removeprefix(dialect.prefix) for each in _references([found, paths(KINDS, dialect)])}
     assert said
     assert said <= set(found)
@@ -38,7 +41,7 @@ def test_every_reference_leads_somewhere(dialect):
 
 @pytest.mark.parametrize("kind", [kind for kind in ALL_KINDS if not kind.empty], ids=lambda kind: kind.kind)
 def test_a_schema_has_the_fields_of_its_table(kind):
-    schema = schemas([kind], V3)[schema_name(kind)]
+    schema = schemas([(kind, ())], V3)[schema_name(kind)]
     assert set(schema["properties"]) == set(kind.fields.fields)
     assert schema["x-kubernetes-group-version-kind"] == [
         {"group": kind.group, "version": kind.version, "kind": kind.kind}
@@ -46,7 +49,7 @@ def test_a_schema_has_the_fields_of_its_table(kind):
 
 
 def test_lists_say_how_a_patch_merges_them():
-    found = schemas([DAEMON_SET], V3)
+    found = schemas([(DAEMON_SET, ())], V3)
     pod = found["io.k8s.api.core.v1.PodSpec"]
     assert pod["required"] == ["containers"]
     assert pod["properties"]["containers"]["x-kubernetes-patch-merge-key"] == "name"
@@ -68,14 +71,15 @@ def test_custom_resources_know_no_strategic_merge_and_bring_their_schema():
     assert "application/strategic-merge-patch+json" not in patch["requestBody"]["content"]
     built_in = paths(KINDS, V3)["/api/v1/namespaces/{namespace}/pods/{name}"]["patch"]
     assert "application/strategic-merge-patch+json" in built_in["requestBody"]["content"]
-    found = schemas([custom], V3)["com.example.v1.Agent"]
+    found = schemas([(custom, ())], V3)["com.example.v1.Agent"]
     assert set(found["properties"]) == {"apiVersion", "kind", "metadata"}
 
 
 def test_the_table_of_contents_leads_to_each_group_version():
     async def scenario():
         async with serving() as server:
-            _, contents = await server.ask("GET", "/openapi/v3")
+            _, told = await server.ask("GET", "/openapi/v3")
+            contents = orjson.loads(told)
             assert {"api/v1", "apis/apps/v1", "apis/coordination.k8s.io/v1"} <= set(contents["paths"])
             for root, told in contents["paths"].items():
                 status, document = await server.ask("GET", told["serverRelativeURL"])
@@ -91,13 +95,127 @@ def test_the_table_of_contents_leads_to_each_group_version():
 def test_a_document_is_not_sent_twice_and_only_as_json():
     async def scenario():
         async with serving() as server:
-            async with server._session.get("/openapi/v3") as answer:
+            path = "/openapi/v3/apis/apps/v1"
+            async with server._session.get(path) as answer:
                 tag = answer.headers["Etag"]
-            assert (await server.ask("GET", "/openapi/v3", If_None_Match=tag))[0] == 304
+            assert (await server.ask("GET", path, If_None_Match=tag))[0] == 304
             accept = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
             assert (await server.ask("GET", "/openapi/v2", Accept=accept))[0] == 406
 
     asyncio.run(scenario())
+
+
+def test_a_document_that_is_asked_for_by_its_hash_may_be_kept():
+    async def scenario():
+        async with serving() as server:
+            async with server._session.get("/openapi/v3") as answer:
+                assert (answer.content_type, "Etag" in answer.headers) == ("text/plain", False)
+                contents = orjson.loads(await answer.read())
+            url = contents["paths"]["apis/apps/v1"]["serverRelativeURL"]
+            async with server._session.get(url) as answer:
+                assert answer.headers["Cache-Control"] == "public, immutable"
+                assert "Expires" in answer.headers
+                assert url.endswith(answer.headers["Etag"].strip('"'))
+            async with server._session.get("/openapi/v3/apis/apps/v1?hash=OLD", allow_redirects=False) as answer:
+                assert (answer.status, answer.headers["Location"]) == (301, url)
+
+    asyncio.run(scenario())
+
+
+def _property(message, field):
+    found = schemas(KINDS, V3)
+    name = next(name for name in found if name.endswith(f".{message}"))
+    return found[name]["properties"][field]
+
+
+@pytest.mark.parametrize(
+    ("message", "field", "keys"),
+    [
+        ("Container", "ports", ["containerPort", "protocol"]),
+        ("PodSpec", "topologySpreadConstraints", ["topologyKey", "whenUnsatisfiable"]),
+        ("ResourceRequirements", "claims", ["name"]),
+        ("ObjectMeta", "ownerReferences", ["uid"]),
+    ],
+)
+def test_a_list_says_by_which_keys_server_side_apply_merges_it(message, field, keys):
+    told = _property(message, field)
+    assert (told["x-kubernetes-list-type"], told["x-kubernetes-list-map-keys"]) == ("map", keys)
+
+
+def test_lists_and_objects_that_are_one_value_say_so():
+    assert _property("ObjectMeta", "finalizers")["x-kubernetes-list-type"] == "set"
+    assert _property("PodSpec", "tolerations")["x-kubernetes-list-type"] == "atomic"
+    assert _property("PodSpec", "nodeSelector")["x-kubernetes-map-type"] == "atomic"
+    assert schemas([(DAEMON_SET, ())], V3)["io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector"][
+        "x-kubernetes-map-type"
+    ] == ("atomic")
+
+
+def test_fields_say_what_stands_for_them_and_which_values_they_take():
+    assert _property("ContainerPort", "protocol")["default"] == "TCP"
+    assert _property("ContainerPort", "containerPort")["default"] == 0
+    assert _property("DaemonSetSpec", "template")["default"] == {}
+    assert "default" not in _property("DaemonSetSpec", "selector")
+    assert _property("DaemonSetUpdateStrategy", "type")["enum"] == ["OnDelete", "RollingUpdate"]
+    assert _property("RuleWithOperations", "operations")["items"]["enum"] == [
+        "*",
+        "CONNECT",
+        "CREATE",
+        "DELETE",
+        "UPDATE",
+    ]
+
+
+def test_what_is_said_of_fields_beyond_the_tables_is_about_fields_that_there_are():
+    def known(message, field):
+        return field in MESSAGES[message].fields
+
+    assert all(known(*key) for key in [*VALUES, *DEFAULTS])
+    assert all(known(message, field) for message, fields in REQUIRED.items() for field in fields)
+    for key in words._SAID:
+        message, _, field = key.partition(".")
+        assert message == "*" or (known(message, field) if field else message in MESSAGES), key
+
+
+def test_operations_have_the_names_that_generated_clients_are_made_of():
+    names = {
+        operation["operationId"]
+        for path in paths(KINDS, V3).values()
+        for method, operation in path.items()
+        if method != "parameters"
+    }
+    assert {
+        "readAppsV1NamespacedDaemonSet",
+        "replaceAppsV1NamespacedDaemonSetStatus",
+        "listCoreV1PodForAllNamespaces",
+        "deleteCoreV1CollectionNamespacedPod",
+        "createCoreV1Node",
+        "patchRbacAuthorizationV1ClusterRole",
+    } <= names
+    operations = list(paths(KINDS, V3).values())
+    assert len(names) == sum(len(path) - 1 for path in operations)
+
+
+def test_a_deletion_answers_a_status_or_what_was_deleted():
+    found = paths(KINDS, V3)
+
+    def answered(path):
+        content = found[path]["delete"]["responses"]["200"]["content"]["application/json"]
+        return content["schema"]["$ref"].rpartition(".")[2]
+
+    assert answered("/api/v1/namespaces/{namespace}/pods/{name}") == "Pod"
+    assert answered("/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}") == "Status"
+    assert answered("/api/v1/namespaces/{namespace}/pods") == "Status"
+
+
+def test_the_schema_of_a_custom_resource_is_put_as_v2_can_say_it():
+    spec = {"nullable": True, "type": "object", "properties": {"a": {"anyOf": [{"type": "string"}]}}}
+    schema = {"type": "object", "properties": {"spec": spec, "n": {"type": "integer", "default": 1}}}
+    custom = Kind(group="example.com", version="v1", kind="Agent", plural="agents", singular="agent", schema=schema)
+    told = schemas([(custom, ())], V2)["com.example.v1.Agent"]["properties"]
+    assert told["n"] == {"type": "integer"}
+    assert told["spec"] == {}
+    assert schemas([(custom, ())], V3)["com.example.v1.Agent"]["properties"]["spec"] == spec
 
 
 def test_documents_are_made_once():

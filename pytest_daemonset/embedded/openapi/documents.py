@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-_INFO = {"title": "Kubernetes", "version": "v1.36.2"}
+_INFO = {"title": "Kubernetes", "version": "1.36"}
+_SECURITY = {
+    "BearerToken": {"type": "apiKey", "description": "A bearer token.", "name": "authorization", "in": "header"}
+}
 
 
 class Document(NamedTuple):
-    """A document and what tells its versions apart."""
+    """A document and what tells its versions apart: the table of contents has no such thing."""
 
     body: bytes
     tag: str
@@ -30,7 +33,7 @@ class Document(NamedTuple):
 
 def _document(told: Object) -> Document:
     body = orjson.dumps(told)
-    return Document(body, hashlib.sha256(body).hexdigest().upper()[:32])
+    return Document(body, hashlib.sha512(body).hexdigest().upper())
 
 
 class OpenApi:
@@ -53,9 +56,15 @@ class OpenApi:
 
     @cached_property
     def _v2(self) -> Document:
-        kinds = [kind for kind, _ in self._kinds]
         return _document(
-            {"swagger": "2.0", "info": _INFO, "paths": paths(self._kinds, V2), "definitions": schemas(kinds, V2)}
+            {
+                "swagger": "2.0",
+                "info": _INFO,
+                "paths": paths(self._kinds, V2),
+                "definitions": schemas(self._kinds, V2),
+                "securityDefinitions": _SECURITY,
+                "security": [{"BearerToken": []}],
+            }
         )
 
     @cached_property
@@ -67,16 +76,13 @@ class OpenApi:
         return {root: _document(self._version(kinds)) for root, kinds in roots.items()}
 
     def _version(self, kinds: Sequence[tuple[Kind, Sequence[str]]]) -> Object:
-        components = {"schemas": schemas([kind for kind, _ in kinds], V3)}
+        components = {"schemas": schemas(kinds, V3), "securitySchemes": _SECURITY}
         return {"openapi": "3.0.0", "info": _INFO, "paths": paths(kinds, V3), "components": components}
 
     @cached_property
     def _contents(self) -> Document:
-        return _document(
-            {
-                "paths": {
-                    root: {"serverRelativeURL": f"/openapi/v3/{root}?hash={document.tag}"}
-                    for root, document in self._v3.items()
-                }
-            }
-        )
+        told = {
+            root: {"serverRelativeURL": f"/openapi/v3/{root}?hash={document.tag}"}
+            for root, document in sorted(self._v3.items())
+        }
+        return Document(orjson.dumps({"paths": told}), "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_daemonset.embedded.openapi.schemas import V2, V3, Dialect, group_version_kind, schema_name
+from pytest_daemonset.embedded.openapi.schemas import V2, V3, Dialect, group_version_kind, named, schema_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,11 +43,30 @@ _ON_ONE = (
     ("patch", "patch", (*_WRITE, "force")),
     ("delete", "delete", _DELETE),
 )
-_ON_MANY = (("get", "list", _LIST), ("post", "post", _WRITE), ("delete", "deletecollection", (*_DELETE, *_LIST)))
+_ON_MANY = (
+    ("get", "list", _LIST),
+    ("post", "post", _WRITE),
+    (
+        "delete",
+        "deletecollection",
+        (*_DELETE, *(name for name in _LIST if name not in {"allowWatchBookmarks", "watch"})),
+    ),
+)
+_WORDS = {"get": "read", "post": "create", "put": "replace", "deletecollection": "delete"}
 _PATCHES = ("application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json")
 _STRATEGIC = "application/strategic-merge-patch+json"
 _BODIES = ("application/json", "application/yaml")
 _PROTOBUF = "application/vnd.kubernetes.protobuf"
+_ANSWERS = {
+    "get": ("200",),
+    "list": ("200",),
+    "post": ("200", "201", "202"),
+    "put": ("200", "201"),
+    "patch": ("200", "201"),
+    "delete": ("200", "202"),
+    "deletecollection": ("200",),
+}
+_REASONS = {"200": "OK", "201": "Created", "202": "Accepted"}
 
 
 def paths(kinds: Iterable[tuple[Kind, Sequence[str]]], dialect: Dialect) -> Object:
@@ -60,64 +79,89 @@ def paths(kinds: Iterable[tuple[Kind, Sequence[str]]], dialect: Dialect) -> Obje
     for kind, verbs in kinds:
         root = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
         whole = f"{root}/namespaces/{{namespace}}/{kind.plural}" if kind.namespaced else f"{root}/{kind.plural}"
-        found[whole] = _path(kind, _many(verbs), dialect, (), namespaced=kind.namespaced)
+        scope = "Namespaced" if kind.namespaced else ""
+        names = ("namespace",) if kind.namespaced else ()
+        found[whole] = _path(kind, _many(verbs), dialect, names, f"{scope}{kind.kind}")
         if kind.namespaced and "list" in verbs:
             everywhere = [each for each in _ON_MANY if each[1] == "list"]
-            found[f"{root}/{kind.plural}"] = _path(kind, everywhere, dialect, (), namespaced=False)
+            found[f"{root}/{kind.plural}"] = _path(kind, everywhere, dialect, (), f"{kind.kind}ForAllNamespaces")
         if "get" in verbs:
-            found[f"{whole}/{{name}}"] = _path(kind, _ON_ONE, dialect, ("name",), namespaced=kind.namespaced)
+            names = ("name", *names)
+            found[f"{whole}/{{name}}"] = _path(kind, _ON_ONE, dialect, names, f"{scope}{kind.kind}")
             if "status" in kind.subresources:
                 status = [each for each in _ON_ONE if each[0] != "delete"]
-                found[f"{whole}/{{name}}/status"] = _path(kind, status, dialect, ("name",), namespaced=kind.namespaced)
+                found[f"{whole}/{{name}}/status"] = _path(kind, status, dialect, names, f"{scope}{kind.kind}Status")
     return found
 
 
 def _many(verbs: Sequence[str]) -> list[tuple[str, str, tuple[str, ...]]]:
-    named = {"post": "create"}
-    return [each for each in _ON_MANY if named.get(each[1], each[1]) in verbs]
+    return [each for each in _ON_MANY if ("create" if each[1] == "post" else each[1]) in verbs]
+
+
+def _group(kind: Kind) -> str:
+    """The group as names of operations have it: `rbacAuthorization`, `apps`, `exampleCom`."""
+    first, *more = kind.group.removesuffix(".k8s.io").split(".") if kind.group else ["core"]
+    return first + "".join(word.capitalize() for word in more)
 
 
 def _path(
     kind: Kind,
     operations: Iterable[tuple[str, str, tuple[str, ...]]],
     dialect: Dialect,
-    in_path: tuple[str, ...],
-    *,
-    namespaced: bool,
+    names: tuple[str, ...],
+    what: str,
 ) -> Object:
-    names = (*in_path, *(("namespace",) if namespaced else ()))
     bodies = (*_BODIES, _PROTOBUF) if kind.table is not None else _BODIES
     # kubectl apply goes by this: custom resources know no strategic merge
     patches = (*_PATCHES, _STRATEGIC) if kind.schema is None else _PATCHES
+    group = _group(kind)
     found: Object = {"parameters": [_parameter(name, "path", dialect) for name in names]}
     for method, action, parameters in operations:
+        many = "Collection" if action == "deletecollection" else ""
         operation: Object = {
-            "operationId": f"{action}{kind.group.partition('.')[0].capitalize() or 'Core'}{kind.version.upper()}{kind.kind}",
+            "tags": [f"{group}_{kind.version}"],
+            "operationId": f"{_WORDS.get(action, action)}{group[0].upper()}{group[1:]}{kind.version.capitalize()}{many}{what}",
             "x-kubernetes-action": action,
             "x-kubernetes-group-version-kind": group_version_kind(kind),
             "parameters": [_parameter(name, "query", dialect) for name in parameters],
         }
-        name = schema_name(kind)
-        reference = {"$ref": dialect.prefix + (f"{name}List" if action in {"list", "deletecollection"} else name)}
+        reference = {"$ref": dialect.prefix + _answered(kind, action)}
         if dialect is V3:
             answered: Object = {"content": {media: {"schema": reference} for media in bodies}}
         else:
             answered = {"schema": reference}
             operation["produces"] = list(bodies)
-        operation["responses"] = {"201" if method == "post" else "200": {"description": "OK", **answered}}
-        if method in {"post", "put", "patch"}:
-            schema = {"type": "object"} if method == "patch" else {"$ref": dialect.prefix + name}
-            _take_body(operation, patches if method == "patch" else bodies, schema, dialect)
+        operation["responses"] = {code: {"description": _REASONS[code], **answered} for code in _ANSWERS[action]}
+        operation["responses"]["401"] = {"description": "Unauthorized"}
+        if method == "patch":
+            _take_body(operation, patches, named("Patch"), dialect)
+        elif method == "delete":
+            _take_body(operation, ("*/*",), named("DeleteOptions"), dialect, required=False)
+        elif method in {"post", "put"}:
+            _take_body(operation, ("*/*",), schema_name(kind), dialect)
         found[method] = operation
     return found
 
 
-def _take_body(operation: Object, media_types: Sequence[str], schema: Object, dialect: Dialect) -> None:
+def _answered(kind: Kind, action: str) -> str:
+    """The name of the schema that an answer has."""
+    if action == "list":
+        return f"{schema_name(kind)}List"
+    if action == "deletecollection" or (action == "delete" and not kind.returns_deleted):
+        return named("Status")
+    return schema_name(kind)
+
+
+def _take_body(
+    operation: Object, media_types: Sequence[str], schema: str, dialect: Dialect, *, required: bool = True
+) -> None:
+    reference = {"$ref": dialect.prefix + schema}
+    must = {"required": True} if required else {}
     if dialect is V2:
         operation["consumes"] = list(media_types)
-        operation["parameters"].append({"name": "body", "in": "body", "required": True, "schema": schema})
+        operation["parameters"].append({"name": "body", "in": "body", **must, "schema": reference})
         return
-    operation["requestBody"] = {"required": True, "content": {media: {"schema": schema} for media in media_types}}
+    operation["requestBody"] = {**must, "content": {media: {"schema": reference} for media in media_types}}
 
 
 def _parameter(name: str, where: str, dialect: Dialect) -> Object:
