@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
-from functools import lru_cache
 from itertools import pairwise
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlsplit
 
+from pytest_daemonset.embedded import regexes
 from pytest_daemonset.embedded.cel.values import (
     LIMIT,
     CelError,
@@ -48,11 +48,10 @@ def _text(value: Any) -> str:
     return str(_want(value, str))
 
 
-@lru_cache(maxsize=512)
 def _regex(pattern: str) -> re.Pattern[str]:
     try:
-        return re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
+        return regexes.compiled(pattern)
+    except ValueError as error:
         raise CelError(f"error parsing regexp: {error}") from None
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from pytest_daemonset.embedded import regexes
 from pytest_daemonset.embedded.custom.formats import CHECKS
 from pytest_daemonset.embedded.kinds.fielderrors import (
     FieldError,
@@ -24,11 +23,6 @@ if TYPE_CHECKING:
 
 
 _TYPES: Mapping[type, str] = MappingProxyType({str: "string", list: "array", dict: "object"})
-
-
-@lru_cache(maxsize=1024)
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(text)
 
 
 def _type(value: Any) -> str:
@@ -121,7 +115,7 @@ def _string(schema: Mapping[str, Any], value: str, path: str) -> list[FieldError
         errors.append(too_long(path, longest))
     if shortest is not None and len(value) < shortest:
         errors.append(_wrong(path, value, f"should be at least {shortest} chars long"))
-    if "pattern" in schema and not _pattern(schema["pattern"]).search(value):
+    if "pattern" in schema and not regexes.compiled(schema["pattern"]).search(value):
         errors.append(_wrong(path, value, f"should match '{schema['pattern']}'"))
     how = schema.get("format")
     if isinstance(how, str) and (check := CHECKS.get(how)) is not None and not check(value):
