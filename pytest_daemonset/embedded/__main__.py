@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 
 
@@ -11,12 +10,13 @@ def main() -> int:
     from pytest_daemonset.embedded.settings import parse
 
     settings = parse(sys.argv[1:])
+    from pytest_daemonset.embedded import eventloop
     from pytest_daemonset.embedded.logs import log_to_stderr
     from pytest_daemonset.embedded.program import run
 
     log_to_stderr()
     try:
-        asyncio.run(run(settings))
+        eventloop.run(run(settings), settings.event_loop)
     except OSError as error:
         print(f"pytest_daemonset.embedded: {error}", file=sys.stderr)
         return 1

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 READING_SECONDS = 60.0
 """How long somebody may take to read an answer: as long as kube-apiserver gives a request. Nobody's lists pile up for ever."""
 
+NOT_KEPT = "no-cache, private"
+"""The Cache-Control of all answers but for the OpenAPI documents."""
+
 _ONE_PIECE = 64 * 1024
 
 
@@ -27,7 +30,8 @@ _ONE_PIECE = 64 * 1024
 def _head(code: int, media_type: str, second: int) -> bytes:
     """The head of an answer, up to its length."""
     return (
-        f"HTTP/1.1 {code} {HTTPStatus(code).phrase}\r\nContent-Type: {media_type}\r\nDate: {formatdate(second, usegmt=True)}\r\n"
+        f"HTTP/1.1 {code} {HTTPStatus(code).phrase}\r\nContent-Type: {media_type}\r\nCache-Control: {NOT_KEPT}\r\n"
+        f"Date: {formatdate(second, usegmt=True)}\r\n"
         f"Server: {SERVER_SOFTWARE}\r\nContent-Length: "
     ).encode()
 
@@ -45,7 +49,7 @@ class Body(web.Response):
     """
 
     def __init__(self, code: int, data: bytes, media_type: str = media.JSON) -> None:
-        super().__init__(status=code, body=data, headers={"Content-Type": media_type})
+        super().__init__(status=code, body=data, headers={"Content-Type": media_type, "Cache-Control": NOT_KEPT})
         self._as_made = (code, data, media_type)
         self._written = False
         self._transport: asyncio.Transport | None = None
@@ -56,7 +60,7 @@ class Body(web.Response):
         transport = self._transport = request.transport
         if (
             transport is None
-            or len(self.headers) > 1
+            or len(self.headers) > 2
             or len(data) > _ONE_PIECE
             or transport.get_write_buffer_size()
             or request.method == "HEAD"

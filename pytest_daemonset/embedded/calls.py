@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_daemonset.embedded.apply import shapes
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
+_NO_QUERY: Mapping[str, str] = MappingProxyType({})
 CREDENTIAL = "authentication.kubernetes.io/credential-id"
 
 
-@dataclass(frozen=True)
-class Caller:
+class Caller(NamedTuple):
     """Who asks: the user that a token stands for, and the agent that it calls itself.
 
     Args:
@@ -99,8 +99,7 @@ class Served:
         return shapes.of_message(self.kind.fields) if schema is None else shapes.of_schema(schema)
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """One write as it was asked for.
 
     Args:
@@ -118,7 +117,7 @@ class Call:
     subresource: str = ""
     body: bytes = b""
     content_type: str = "application/json"
-    query: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    query: Mapping[str, str] = _NO_QUERY
     uri: str = ""
 
     @property

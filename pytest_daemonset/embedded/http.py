@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import time
 from collections import Counter
+from email.utils import formatdate
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -14,7 +16,7 @@ import orjson
 from aiohttp import HttpVersion11, web
 
 from pytest_daemonset.embedded import discovery, escalation, forms, lists, logs, media, rbac, reviews, statuses, watch
-from pytest_daemonset.embedded.answers import Body
+from pytest_daemonset.embedded.answers import NOT_KEPT, Body
 from pytest_daemonset.embedded.authorization import Authorizer, Everything, attributes, refusal
 from pytest_daemonset.embedded.calls import Call, Caller
 from pytest_daemonset.embedded.compression import compressed
@@ -41,6 +43,7 @@ _KEEPALIVE_SECONDS = (
     3600.0  # a server that closes first makes clients lose requests on connections that they took for alive
 )
 _LINE_LIMIT = 64 * 1024
+_YEAR = 365 * 24 * 3600  # seconds
 HEAD_SECONDS, BODY_SECONDS = 32.0, 60.0  # kube-apiserver's
 _WARNING_RUNES, _WARNING_ITEM_RUNES = 4 * 1024, 256
 
@@ -87,6 +90,8 @@ class Http:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request, whatever it is: a Status is the worst that it gets."""
         response = await self._answered(request)
+        if not response.prepared and not isinstance(response, Body):
+            response.headers.setdefault("Cache-Control", NOT_KEPT)
         if "Upgrade" in request.headers:
             response.force_close()  # the parser takes what follows for another protocol, and would never read it
         return response
@@ -141,9 +146,9 @@ class Http:
             return None
         scheme, _, token = said.partition(" ")
         token = token.strip()
-        known = None
-        if scheme.lower() == "bearer":
-            known = self._tokens.get(token)
+        if scheme.lower() != "bearer" or not token:
+            return None  # nobody reads it
+        known = self._tokens.get(token)
         if known is None:
             raise statuses.unauthorized()
         return Caller(known.user, known.groups, request.headers.get("User-Agent", ""), known.credential)
@@ -157,9 +162,9 @@ class Http:
             raise refused
 
     def _anonymous(self, method: str, path: str) -> web.StreamResponse:
-        if path in _HEALTH:
+        if path in _HEALTH and method == "GET":
             return web.Response(text="ok")
-        if path in _PUBLIC:
+        if path in _PUBLIC and method == "GET":
             return Body(200, discovery.VERSION)
         raise refusal(_ANONYMOUS.user, attributes(method, path, self._paths.read(path), watching=False))
 
@@ -170,6 +175,8 @@ class Http:
             return Body(200, orjson.dumps(self.unimitated))
         found = self._discovery.find(path, request.headers.get("Accept", ""))
         if found is not None:
+            if request.method != "GET" and path.strip("/") not in {"", "apis"}:
+                raise statuses.method_not_allowed()
             body, content_type = found
             return web.Response(body=body, headers={"Content-Type": content_type})
         if what := discovery.unimitated_path(path):
@@ -196,7 +203,7 @@ class Http:
         assert target.served is not None  # noqa: S101 - told apart in _route
         if target.served.mirror is not None:
             target.served.mirror.activate()
-        kind, method = target.served.kind, "GET" if request.method == "HEAD" else request.method
+        kind, method = target.served.kind, request.method
         if target.subresource and target.subresource not in kind.subresources:
             if (target.group, f"{target.plural}/{target.subresource}") in discovery.UNIMITATED:
                 raise statuses.not_imitated(f"{target.plural}/{target.subresource}")
@@ -219,6 +226,8 @@ class Http:
         streams = verb == "list" and watch.asks_to_watch(query)
         if verb == "list":
             lists.check_timeout(query)
+        if not streams:
+            lists.check_deadline(query)
         custom = kind.table is None
         form = media.negotiate(request.headers.get("Accept", ""), stream=streams, custom=custom)
         # most want plain JSON, whose bytes are there already
@@ -239,7 +248,7 @@ class Http:
         if verb == "list":
             found = lists.listing(self._api.store, target.served, target.namespace, query)
             return lists.encode(target.served, found) if writer is None else writer.listing(found)
-        wanted = lists.resource_version(query.get("resourceVersion", ""))
+        wanted = lists.resource_version(query.get("resourceVersion", ""), of_list=False)
         if wanted > self._api.store.rv:
             raise statuses.too_new(wanted, self._api.store.rv)
         entry = target.served.table.entries.get((target.namespace, target.name))
@@ -306,7 +315,7 @@ class Http:
         ending = asyncio.get_running_loop().call_later(_watch_seconds(query), opened.close)
         try:
             await response.prepare(request)
-            if request.method != "HEAD" and request.transport is not None:
+            if request.transport is not None:
                 opened.send_to(partial(_send, request.transport, response.chunked))
                 await opened.wait()
                 opened.flush()
@@ -319,13 +328,20 @@ class Http:
 
 
 def _document(request: web.BaseRequest, document: Document) -> web.Response:
-    """An OpenAPI document as JSON, unless the reader has it already."""
+    """An OpenAPI document as JSON, unless the reader has it already; one that was asked for by its hash may be kept for ever."""
+    if not document.tag:
+        return web.Response(body=document.body, headers={"Content-Type": "text/plain; charset=utf-8"})
     if "application/json" not in (accept := request.headers.get("Accept", "*/*")) and "*" not in accept:
-        raise statuses.not_acceptable(media.JSON)
-    tag = f'"{document.tag}"'
-    if request.headers.get("If-None-Match") == tag:
-        return web.Response(status=304, headers={"Etag": tag})
-    return web.Response(body=document.body, headers={"Content-Type": media.JSON, "Etag": tag, "Vary": "Accept"})
+        return web.Response(status=406)
+    headers = {"Etag": f'"{document.tag}"', "Vary": "Accept", "Cache-Control": "no-cache, private"}
+    if asked := _query(request).get("hash"):
+        if asked != document.tag:
+            return web.Response(status=301, headers={**headers, "Location": f"{request.path}?hash={document.tag}"})
+        headers["Cache-Control"] = "public, immutable"
+        headers["Expires"] = formatdate(time.time() + _YEAR, usegmt=True)
+    if request.headers.get("If-None-Match") == headers["Etag"]:
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=document.body, headers={"Content-Type": media.JSON, **headers})
 
 
 def _query(request: web.BaseRequest) -> dict[str, str]:
@@ -341,14 +357,18 @@ async def _body(request: web.BaseRequest, seconds: float) -> tuple[bytes, str]:
         raise statuses.too_large(BODY_LIMIT)
     try:
         # the task that a timeout takes is not for those, nearly all, that came whole
-        whole = request.content.is_eof()
-        body = await (request.read() if whole else asyncio.wait_for(request.read(), seconds))
+        if request.content.is_eof():
+            body = request.content.read_nowait()
+        else:
+            body = await asyncio.wait_for(request.read(), seconds)
     except asyncio.TimeoutError:
         raise statuses.too_slow() from None
     except web.HTTPRequestEntityTooLarge:
         raise statuses.too_large(BODY_LIMIT) from None
     except web.RequestPayloadError as error:
         raise statuses.bad_request(f"the body cannot be read: {error}") from None
+    if len(body) > BODY_LIMIT:
+        raise statuses.too_large(BODY_LIMIT)
     return body, request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
@@ -391,6 +411,8 @@ def _refusal(request: web.BaseRequest, refused: statuses.StatusError) -> web.Res
         form = media.PLAIN
     response = Body(refused.code, forms.encode_status(form, refused.status), form.media_type)
     _warn(response, refused.warnings)
+    if seconds := (refused.details or {}).get("retryAfterSeconds"):
+        response.headers["Retry-After"] = str(seconds)
     return response
 
 

@@ -74,15 +74,17 @@ class Followed:
         now = _NOTHING if entry is None else self._labels_of(entry)
         if was == now:
             return
-        for label, value in was.items():
-            if now.get(label) != value and (values := self._labels.get(label)) is not None:
-                keys = values[value]
+        for label, values in self._labels.items():
+            before, after = was.get(label), now.get(label)
+            if before == after:
+                continue
+            if before is not None:
+                keys = values[before]
                 del keys[bisect_left(keys, key)]
                 if not keys:
-                    del values[value]
-        for label, value in now.items():
-            if was.get(label) != value and (values := self._labels.get(label)) is not None:
-                insort(values.setdefault(value, []), key)
+                    del values[before]
+            if after is not None:
+                insort(values.setdefault(after, []), key)
 
 
 class Index:

@@ -15,6 +15,7 @@ import orjson
 
 from pytest_daemonset.embedded import statuses
 from pytest_daemonset.embedded.indexes import BEGINNING, Key, span
+from pytest_daemonset.embedded.kinds import names
 from pytest_daemonset.embedded.store import CompactedError, Entry, Store, Table
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ Labels = Mapping[str, str]
 Past = Mapping[Key, "Entry | None"]
 
 _TOKEN = re.compile(r"\s*(==|!=|=|!|,|\(|\)|<|>|[^\s=!,()<>]+)")
+_DURATION = re.compile(r"[-+]?(?:0|(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|ms|s|m|h))+)")
 _DIGITS = 18
 _LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 _NOTHING: Mapping[str, str] = {}
@@ -112,18 +114,25 @@ def _greater(labels: Labels, key: str, limit: int, sign: int) -> bool:
     return number is not None and sign * number > sign * limit
 
 
+def _check_key(key: str) -> None:
+    if wrong := names.qualified_name(key):
+        raise statuses.bad_request(f'unable to parse requirement: <nil>: Invalid value: "{key}": {"; ".join(wrong)}')
+
+
 def _requirement(tokens: list[str]) -> Requirement:
     token = tokens.pop(0)
     if token == "!":  # noqa: S105 - an operator
         key = tokens.pop(0)
         if not _is_word(key):
             raise statuses.bad_request(f"unable to parse requirement: found '{key}', expected: identifier")
+        _check_key(key)
         return Requirement(key, lambda labels: key not in labels)
     if not _is_word(token):
         raise statuses.bad_request(
             f"unable to parse requirement: found '{token}', expected: !, identifier, or 'end of string'"
         )
     key = token
+    _check_key(key)
     operator = tokens[0]
     if operator in {",", ""}:
         return Requirement(key, lambda labels: key in labels, needed=True)
@@ -313,6 +322,17 @@ def check_timeout(query: Mapping[str, str]) -> None:
         StatusError: 400.
     """
     _limit(query.get("timeoutSeconds", ""))
+
+
+def check_deadline(query: Mapping[str, str]) -> None:
+    """Refuse a `timeout` that is no duration.
+
+    Raises:
+        StatusError: 400.
+    """
+    said = query.get("timeout", "")
+    if said and not _DURATION.fullmatch(said):
+        raise statuses.bad_request(f'invalid timeout specified in the request URL - time: invalid duration "{said}"')
 
 
 def check_match(query: Mapping[str, str]) -> None:

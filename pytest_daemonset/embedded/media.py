@@ -120,8 +120,16 @@ def negotiate(accept: str, *, stream: bool = False, shapes: bool = True, custom:
     return find(accept, stream, shapes, custom)
 
 
+def _is_routed(accept: str) -> bool:
+    """Whether go-restful finds a route for it: unlike the handler behind it, it knows no `application/*`, and no star alone."""
+    names = (said.partition(";")[0].strip() for said in accept.split(","))
+    return any(name == "*/*" or name in ACCEPTED for name in names)
+
+
 @lru_cache(maxsize=1024)
 def _negotiate(accept: str, stream: bool, shapes: bool, custom: bool) -> Form:
+    if not custom and not _is_routed(accept):
+        raise statuses.not_acceptable(", ".join(STREAMS if stream else ACCEPTED))
     for clause in _clauses(accept):
         for media_type in ACCEPTED:
             type_, _, subtype = media_type.partition("/")

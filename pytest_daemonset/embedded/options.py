@@ -26,8 +26,7 @@ def is_dry_run(call: Call) -> bool:
     Raises:
         StatusError: 422 for another value than "All".
     """
-    said = call.query.get("dryRun", "")
-    return _dry([said] if said else [], _NAMES.get(call.verb, "DeleteOptions"))
+    return _dry([call.query["dryRun"]] if "dryRun" in call.query else [], _NAMES.get(call.verb, "DeleteOptions"))
 
 
 def _dry(said: Any, options: str) -> bool:
@@ -49,6 +48,14 @@ def unknown_fields(call: Call, answer: Answer, unknown: list[str]) -> None:
     if len(call.query.get("fieldManager", "").encode()) > _MANAGER_LIMIT:
         text = f"Too long: may not be more than {_MANAGER_LIMIT} bytes"
         raise statuses.invalid_option(_NAMES[call.verb], "fieldManager", "FieldValueTooLong", text)
+    for at, character in enumerate(call.query.get("fieldManager", "")):
+        if not character.isprintable():
+            told = f"invalid character U+{ord(character):04X} (at position {at})"
+            text = f'Invalid value: "{call.query["fieldManager"]}": {told}'
+            raise statuses.invalid_option(_NAMES[call.verb], "fieldManager", "FieldValueInvalid", text)
+    if call.verb == "patch" and call.content_type != patches.APPLY and "force" in call.query:
+        text = "Forbidden: may not be specified for non-apply patch"
+        raise statuses.invalid_option(_NAMES[call.verb], "force", "FieldValueForbidden", text)
     strict = call.query.get("fieldValidation") == "Strict"
     if unknown and strict and call.verb == "patch" and call.content_type != patches.APPLY:
         texts = ", ".join(f'unknown field "{path}"' for path in unknown)

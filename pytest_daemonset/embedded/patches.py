@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from pytest_daemonset.embedded import statuses
-from pytest_daemonset.embedded.bodies import go_type, part
+from pytest_daemonset.embedded import jsonpatch, statuses
+from pytest_daemonset.embedded.bodies import check_size, go_type, part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,8 +24,6 @@ OF_CUSTOM_RESOURCES = (JSON, MERGE)
 
 _ORDER = "$setElementOrder/"
 _DELETE = "$deleteFromPrimitiveList/"
-_MAX_OPERATIONS = 10_000
-_MOST_COPIED = 3 * 1024 * 1024
 
 
 def apply(obj: Object, data: bytes, content_type: str, merge_keys: Mapping[Path, str]) -> Object:
@@ -48,6 +46,8 @@ def apply(obj: Object, data: bytes, content_type: str, merge_keys: Mapping[Path,
         patch = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise statuses.bad_request(f"error decoding patch: {error}") from None
+    if patch is None and content_type != MERGE:
+        return obj  # Go reads null as nothing
     if content_type == JSON:
         return _json_patch(obj, patch)
     if not isinstance(patch, dict):
@@ -56,6 +56,7 @@ def apply(obj: Object, data: bytes, content_type: str, merge_keys: Mapping[Path,
     if content_type == MERGE:
         merge(obj, patch)
         return obj
+    check_size(patch, data)  # a strategic patch can say much of one element
     return strategic(obj, patch, merge_keys)
 
 
@@ -66,8 +67,11 @@ def touched(data: bytes, content_type: str) -> frozenset[str] | None:
         data: a patch that has been applied.
     """
     patch = orjson.loads(data)
+    if patch is None:
+        return frozenset()
     if content_type == JSON:
-        places = [operation[name] for operation in patch for name in ("path", "from") if name in operation]
+        places = [operation["path"] for operation in patch]
+        places += [operation["from"] for operation in patch if operation["op"] == "move"]
         if not all(places):
             return None  # the whole object
         return frozenset(place.split("/")[1].replace("~1", "/").replace("~0", "~") for place in places)
@@ -92,32 +96,16 @@ def merge(obj: Any, patch: Any) -> Any:
 
 
 def _json_patch(obj: Object, patch: Any) -> Object:
-    import jsonpatch
-    import jsonpointer
-
-    if not isinstance(patch, list):
-        text = f"error decoding patch: json: cannot unmarshal {go_type(patch)} into Go value of type []handlers.jsonPatchOp"
-        raise statuses.bad_request(text)
-    if len(patch) > _MAX_OPERATIONS:
-        text = f"The allowed maximum operations in a JSON patch is {_MAX_OPERATIONS}, got {len(patch)}"
+    try:
+        operations = jsonpatch.operations(patch)
+    except jsonpatch.MalformedError as error:
+        raise statuses.bad_request(f"error decoding patch: {error}") from None
+    if len(operations) > jsonpatch.MAX_OPERATIONS:
+        text = f"The allowed maximum operations in a JSON patch is {jsonpatch.MAX_OPERATIONS}, got {len(operations)}"
         raise statuses.StatusError(413, "RequestEntityTooLarge", text)
     try:
-        operations = [jsonpatch.JsonPatch([each]) for each in patch]
-        patched, copied = obj, 0
-        for said, operation in zip(patch, operations, strict=True):
-            if said["op"] == "copy":
-                copied += len(orjson.dumps(jsonpointer.resolve_pointer(patched, said["from"])))
-                if copied > _MOST_COPIED:
-                    raise statuses.rejected()
-            patched = operation.apply(patched, in_place=True)
-    except (
-        jsonpatch.JsonPatchException,
-        jsonpointer.JsonPointerException,
-        TypeError,
-        KeyError,
-        AttributeError,
-        RecursionError,
-    ) as error:
+        patched = jsonpatch.apply(obj, operations)
+    except (jsonpatch.UnfitError, RecursionError, orjson.JSONEncodeError) as error:
         refused = statuses.rejected()
         raise refused from error
     if not isinstance(patched, dict):
@@ -142,11 +130,12 @@ def strategic(obj: Object, patch: Object, merge_keys: Mapping[Path, str], path: 
     if directive is not None and directive != "merge":
         raise statuses.bad_request(f"unknown patch type found: {directive}")
     retained = part(patch, "$retainKeys", list)
-    for key, value in patch.items():
+    directives = [key for key in patch if key.startswith("$")]
+    for key in directives:
         if key.startswith(_DELETE):
-            _delete_from(obj, key[len(_DELETE) :], value)
+            _delete_from(obj, key[len(_DELETE) :], patch[key])
     for key, value in patch.items():
-        if key.startswith("$"):
+        if directives and key.startswith("$"):
             continue
         if value is None:
             obj.pop(key, None)
@@ -158,11 +147,11 @@ def strategic(obj: Object, patch: Object, merge_keys: Mapping[Path, str], path: 
             obj[key] = _merge_list(obj.get(key), value, order, merge_keys, (*path, key))
         else:
             obj[key] = value
-    for key, order in patch.items():
+    for key in directives:
         if key.startswith(_ORDER) and (name := key[len(_ORDER) :]) not in patch and isinstance(obj.get(name), list):
             merge_key = merge_keys.get((*path, name))
             if merge_key is not None:
-                obj[name] = _ordered(obj[name], obj[name], order, merge_key)
+                obj[name] = _ordered(obj[name], obj[name], patch[key], merge_key)
     if retained is not None:
         return {key: value for key, value in obj.items() if key in retained}
     return obj
@@ -223,7 +212,7 @@ def _key(value: Any, merge_key: str) -> Any:
 
 def _mark(key: Any) -> Any:
     """What tells values apart, also those that are no keys of a dict."""
-    return orjson.dumps(key, option=orjson.OPT_SORT_KEYS) if isinstance(key, list | dict) else key
+    return orjson.dumps(key, option=orjson.OPT_SORT_KEYS) if isinstance(key, (list, dict)) else key
 
 
 def _places(keys: Iterable[Any]) -> dict[Any, int]:
@@ -236,16 +225,13 @@ def _places(keys: Iterable[Any]) -> dict[Any, int]:
 
 def _ordered(merged: list[Any], before: list[Any], order: Any, merge_key: str) -> list[Any]:
     """Weave what the patch orders into what only the server has: the patch's elements first, where no older order says otherwise."""
-
-    def place(each: Any, places: dict[Any, int]) -> int:
-        return places.get(_mark(_key(each, merge_key)), -1)
-
     wanted = _places(_key(each, merge_key) for each in order) if isinstance(order, list) else {}
     server = _places(_key(each, merge_key) for each in before)
-    left = deque(each for each in merged if place(each, wanted) < 0)
-    right = deque(sorted((each for each in merged if place(each, wanted) >= 0), key=lambda each: place(each, wanted)))
-    woven: list[Any] = []
+    marked = [(_mark(_key(each, merge_key)), each) for each in merged]
+    left = deque(pair for pair in marked if pair[0] not in wanted)
+    right = deque(sorted((pair for pair in marked if pair[0] in wanted), key=lambda pair: wanted[pair[0]]))
+    woven: list[tuple[Any, Any]] = []
     while left and right:
-        first, second = place(left[0], server), place(right[0], server)
+        first, second = server.get(left[0][0], -1), server.get(right[0][0], -1)
         woven.append((left if 0 <= first < second else right).popleft())
-    return [*woven, *left, *right]
+    return [each for _, each in (*woven, *left, *right)]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from pytest_daemonset.embedded.calls import Served
 
 
-@dataclass(frozen=True)
-class Target:
+_SHORT = 512  # a path that is longer is not remembered
+
+
+class Target(NamedTuple):
     """A path under `/api/v1` or `/apis/GROUP/VERSION`.
 
     Args:
@@ -37,9 +39,13 @@ class Paths:
         self._kinds = {(each.kind.group, each.kind.version, each.kind.plural): each for each in served.values()}
         self.versions = {(group, version) for group, version, _ in self._kinds}
         self.groups = {group for group, _ in self.versions}
+        self._known = lru_cache(maxsize=1024)(self._read)
 
     def read(self, path: str) -> Target | None:
         """The target, None for a path outside of the API."""
+        return self._known(path) if len(path) <= _SHORT else self._read(path)
+
+    def _read(self, path: str) -> Target | None:
         parts = path.strip("/").split("/")
         if parts[0] == "api" and len(parts) > 1:
             group, version, rest = "", parts[1], parts[2:]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from pytest_daemonset.embedded import roles
+from pytest_daemonset.embedded import eventloop, roles
 from pytest_daemonset.embedded.api import Api
 from pytest_daemonset.embedded.audit import AuditLog
 from pytest_daemonset.embedded.authorization import Everything
@@ -137,7 +137,7 @@ async def run(settings: Settings) -> None:
             write_kubeconfig(settings.directory, identity, token, url, authority.certificate)
         gc.collect()
         gc.freeze()  # what is loaded stays: the collector need not look at it again
-        ready = orjson.dumps({"ready": True, "server": url, "pid": os.getpid()}, option=orjson.OPT_APPEND_NEWLINE)
-        sys.stdout.buffer.write(ready)
+        ready = {"ready": True, "server": url, "pid": os.getpid(), "event_loop": eventloop.name()}
+        sys.stdout.buffer.write(orjson.dumps(ready, option=orjson.OPT_APPEND_NEWLINE))
         sys.stdout.flush()
         await _ended(loops)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_daemonset.embedded import eventloop
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -36,6 +38,7 @@ class Settings:
         ring: how many events of each kind a watch can resume over.
         watch_buffer: how many bytes may wait for one slow watcher before it is cut off.
         without: loops that do not run.
+        event_loop: one of `eventloop.LOOPS`.
         rbac: whether roles and their bindings say who may do what; else every token may do everything.
     """
 
@@ -50,6 +53,7 @@ class Settings:
     watch_buffer: int = 32 * 1024 * 1024
     without: tuple[str, ...] = ()
     rbac: bool = False
+    event_loop: str = "auto"
 
 
 def identity(text: str) -> Identity:
@@ -101,11 +105,21 @@ def parse(arguments: Sequence[str]) -> Settings:
     parser.add_argument("--watch-buffer", type=int, default=default.watch_buffer, metavar="BYTES")
     parser.add_argument("--without", action="append", choices=LOOPS, default=[], metavar="LOOP", help=", ".join(LOOPS))
     parser.add_argument("--rbac", action="store_true", help="let roles and their bindings say who may do what")
+    parser.add_argument(
+        "--event-loop",
+        choices=eventloop.LOOPS,
+        default=default.event_loop,
+        help="auto: uvloop's if it is installed, else asyncio's",
+    )
     said = parser.parse_args(arguments)
     if not said.dir.is_dir():
         parser.error(f"--dir {said.dir}: no such folder")
     if said.ring < 1:
         parser.error(f"--ring {said.ring}: must be at least 1")
+    if said.event_loop == "uvloop" and not eventloop.installed():
+        parser.error(
+            "--event-loop uvloop: not installed; try `pip install 'pytest-daemonset[fast]'`, or --event-loop asyncio"
+        )
     return Settings(
         directory=said.dir,
         port=said.port,
@@ -118,4 +132,5 @@ def parse(arguments: Sequence[str]) -> Settings:
         watch_buffer=said.watch_buffer,
         without=tuple(said.without),
         rbac=said.rbac,
+        event_loop=said.event_loop,
     )

@@ -177,7 +177,7 @@ def unsupported_patch() -> StatusError:
 
 def not_acceptable(accepted: str) -> StatusError:
     """406: no format of the Accept header is written here."""
-    return StatusError(406, "NotAcceptable", f"only the following media types are accepted: {accepted}")
+    return StatusError(406, "NotAcceptable", f"406: Not Acceptable\n\nAvailable representations: {accepted}", {})
 
 
 def rejected() -> StatusError:
@@ -193,6 +193,11 @@ def too_many_requests(message: str, reason: str, why: str) -> StatusError:
 def too_large(limit: int) -> StatusError:
     """413: the body has more bytes than the server reads."""
     return StatusError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {limit}")
+
+
+def too_large_object(values: int) -> StatusError:
+    """413: the object has more fields, entries and elements than the server looks at."""
+    return StatusError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {values} values")
 
 
 def too_slow() -> StatusError:

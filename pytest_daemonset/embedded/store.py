@@ -151,6 +151,8 @@ class Table:
 
     def holds(self, namespace: str) -> bool:
         """Whether a namespace has objects here."""
+        if not self.entries:
+            return False
         _, first, last = span(self.index.keys, namespace)
         return first < last
 

@@ -31,6 +31,9 @@ def create(writes: Writes, call: Call, answer: Answer) -> None:
     if act is None or call.kind.kind != "Pod":
         raise statuses.not_imitated(f"{call.kind.plural}/{call.subresource}")
     body, answer.request = bodies.parse(call.body, call.content_type, call.subresource.capitalize())
+    if (said := body.get("kind") or call.subresource.capitalize()) != call.subresource.capitalize():
+        text = f'{said} in version "v1" cannot be handled as a {call.subresource.capitalize()}: unknown conversion'
+        raise statuses.bad_request(text)
     metadata = bodies.part(body, "metadata", dict) or {}
     if metadata.get("name") != call.name:
         raise statuses.bad_request(f"name in URL does not match name in {call.subresource.capitalize()} object")
@@ -86,15 +89,13 @@ def _bind(writes: Writes, call: Call, answer: Answer, body: Object) -> None:
     """kubernetes/pkg/registry/core/pod/storage: assignPod."""
     dry_run = options.is_dry_run(call)
     pod = writes.find(call).object
-    node = bodies.part(bodies.part(body, "target", dict) or {}, "name", str) or ""
+    target = bodies.part(body, "target", dict) or {}
+    node, kind = bodies.part(target, "name", str) or "", bodies.part(target, "kind", str) or ""
+    if kind not in {"", "Node"}:
+        wrong = f'target.kind: Unsupported value: "{kind}": supported values: "Node", "<empty>"'
+        raise statuses.StatusError(500, "", wrong)
     if not node:
-        cause = {"reason": "FieldValueRequired", "message": "Required value", "field": "target.name"}
-        raise statuses.StatusError(
-            422,
-            "Invalid",
-            f'Binding "{call.name}" is invalid: target.name: Required value',
-            {"name": call.name, "kind": "Binding", "causes": [cause]},
-        )
+        raise statuses.StatusError(500, "", "target.name: Required value")
     if "deletionTimestamp" in pod["metadata"]:
         raise statuses.conflict(
             "", "pods/binding", call.name, f"pod {call.name} is being deleted, cannot be assigned to a host"

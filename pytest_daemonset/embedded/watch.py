@@ -80,6 +80,7 @@ class Fanout:
         self.watches: set[Watch] = set()
         self.table = table
         self._filed: dict[str, dict[str, set[Watch]]] = {}
+        self._sent: list[Watch] = []
         table.watchers.add(self._tell)
 
     def close(self) -> None:
@@ -104,6 +105,17 @@ class Fanout:
             if not values[value]:
                 del values[value]
 
+    def sent(self, watch: Watch) -> None:
+        """A watch has sent its first bytes in this turn of the event loop: it is told when the turn is over."""
+        if not self._sent:
+            asyncio.get_running_loop().call_soon(self._turn)
+        self._sent.append(watch)
+
+    def _turn(self) -> None:
+        sent, self._sent = self._sent, []
+        for watch in sent:
+            watch.turn()
+
     def _file(self, selector: lists.Selector) -> tuple[str, str]:
         """The field label that leaves least to this watch, and its value; ("", "") if it has to hear of everything."""
         equal = selector.equal or {}
@@ -126,7 +138,10 @@ class Fanout:
 
 
 class Watch:
-    """One watcher: the bytes that wait for it. They go to its `sink` once in each turn of the event loop, however many writes that saw.
+    """One watcher: the bytes that wait for it.
+
+    What comes first in a turn of the event loop goes to its `sink` at once, before whoever wrote it has an answer; what else the turn
+    brings goes together when it is over, however many writes that were.
 
     Args:
         selector: which objects it sees.
@@ -145,7 +160,7 @@ class Watch:
         self.limit = limit
         self._pending: list[bytes] = []
         self._waiting = 0
-        self._due = False
+        self._sent = False
         self._ended = asyncio.Event()
         self._sink: Callable[[bytes], int] | None = None
         self.bookmarks = bookmarks
@@ -178,13 +193,18 @@ class Watch:
         self._pending.append(data)
         if self._waiting > self.limit:
             self._cut()
-        elif not self._due and self._sink is not None:
-            self._due = True
-            asyncio.get_running_loop().call_soon(self.flush)
+        elif not self._sent and self._sink is not None:
+            self._sent = True
+            self._fanout.sent(self)
+            self.flush()
+
+    def turn(self) -> None:
+        """The turn in which something was sent is over."""
+        self._sent = False
+        self.flush()
 
     def flush(self) -> None:
         """Send what waits now."""
-        self._due = False
         if self._pending and self._sink is not None:
             data = b"".join(self._pending)
             self._pending.clear()
@@ -370,6 +390,8 @@ class Watches:
         problem = ""
         if initial and match != "NotOlderThan":
             problem = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        elif query.get("continue") and not match and query.get("resourceVersion", "") in {"", "0"}:
+            problem = "resourceVersionMatch is forbidden when continue is provided"
         elif match and not initial:
             problem = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
         if problem:

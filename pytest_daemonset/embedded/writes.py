@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -11,6 +10,7 @@ import orjson
 from pytest_daemonset.embedded import (
     bodies,
     deletion,
+    limits,
     lists,
     options,
     ownership,
@@ -26,6 +26,7 @@ from pytest_daemonset.embedded.custom import scale
 from pytest_daemonset.embedded.kinds.fielderrors import AdmissionError, DecodeError
 from pytest_daemonset.embedded.kinds.fielderrors import invalid as invalid_field
 from pytest_daemonset.embedded.store import Table
+from pytest_daemonset.embedded.times import timestamp
 from pytest_daemonset.embedded.tokens import Tokens
 from pytest_daemonset.embedded.uids import new_uid
 
@@ -43,11 +44,6 @@ Object = dict[str, Any]
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _BASE_LENGTH = 58
 _NAME_TRIES = 8
-
-
-def timestamp(moment: datetime) -> str:
-    """A moment as Kubernetes writes it: whole seconds, UTC."""
-    return f"{moment.isoformat()[:19]}Z"
 
 
 class Writes:
@@ -133,12 +129,13 @@ class Writes:
         metadata = obj.setdefault("metadata", {})
         metadata.pop("managedFields", None)
         self._place(call, metadata)
-        if metadata.get("resourceVersion") and not dry_run:
+        if metadata.get("resourceVersion", "") not in {"", "0"} and not dry_run and managed is None:
             raise statuses.StatusError(500, "", "resourceVersion should not be set on objects to be created")
         self._check_namespace(call, metadata.get("name") or call.name)
         kind.default(obj)
         try:
             kind.admit_create(obj)
+            limits.fill(call, obj, self.served)
         except AdmissionError as error:
             raise statuses.forbidden(kind.group, kind.plural, metadata.get("name", ""), str(error)) from None
         if self.admission.active:
@@ -159,7 +156,8 @@ class Writes:
             guard(call, obj, None)
         if self.admission.active:
             self.admission.validate(call, answer, CREATE, obj, None)
-        quotas.admit(call, name, self.served)
+        limits.check(call, name, obj, self.served)
+        quotas.admit(call, name, obj, self.served)
         if (call.namespace, name) in call.served.table.entries:
             raise statuses.already_exists(kind.group, kind.plural, name)
         if managed:
@@ -248,7 +246,7 @@ class Writes:
             old = scale.seen(kind, entry.object)
             self.admission.mutate(call, answer, UPDATE, wanted, old, lambda _: None)
             self.admission.validate(call, answer, UPDATE, wanted, old)
-        whole = replace(call, subresource="")
+        whole = call._replace(subresource="")
         changed = scale.scaled(kind, entry.object, wanted)
         self._change(whole, answer, entry, changed, unconditional=True, admitted=True)
         answer.body = orjson.dumps(scale.seen(kind, orjson.loads(answer.body)))
@@ -261,9 +259,20 @@ class Writes:
         obj, answer.request = bodies.parse(call.body, call.content_type, kind.kind, kind.table, kind.raw_fields)
         bodies.expect_kind(obj, kind)
         options.unknown_fields(call, answer, self._decode(call, obj))
-        self._change(call, answer, self.find(call) if self._named(call, obj) else None, obj, kind.unconditional_update)
+        self._named(call, obj)
+        if (
+            kind.create_on_update
+            and not call.subresource
+            and (call.namespace, call.name) not in call.served.table.entries
+        ):
+            if uid := obj["metadata"].get("uid"):
+                raise statuses.conflict(kind.group, kind.plural, call.name, _precondition(call, uid, ""))
+            obj["metadata"].pop("resourceVersion", None)
+            self._insert(call, answer, obj)
+            return
+        self._change(call, answer, self.find(call), obj, kind.unconditional_update)
 
-    def _named(self, call: Call, obj: Object) -> bool:
+    def _named(self, call: Call, obj: Object) -> None:
         metadata = obj.setdefault("metadata", {})
         name = metadata.get("name") or ""
         if not name:
@@ -273,7 +282,6 @@ class Writes:
                 f"the name of the object ({name}) does not match the name on the URL ({call.name})"
             )
         self._place(call, metadata)
-        return True
 
     def _patch(self, call: Call, answer: Answer) -> None:
         if call.content_type == patches.APPLY:
@@ -286,12 +294,23 @@ class Writes:
             raise statuses.unsupported_media_type(", ".join((*patches.OF_CUSTOM_RESOURCES, patches.APPLY)))
         entry = self.find(call)
         patched = patches.apply(entry.object, call.body, call.content_type, call.served.merge_keys)
+        bodies.check_size(patched, call.body)
         answer.request = bodies.one_line(call.body)
         # what a mirror shows was never read as an object of its version
         touched = patches.touched(call.body, call.content_type) if call.served.mirror is None else None
         self._decode_patched(call, answer, patched, touched)
         self._named(call, patched)
+        self._check_kind(call, patched)
         self._change(call, answer, entry, patched, unconditional=True)
+
+    def _check_kind(self, call: Call, patched: Object) -> None:
+        """A merge or JSON patch cannot make another kind of an object; a strategic one that says so is passed over."""
+        if call.content_type not in patches.OF_CUSTOM_RESOURCES:
+            return
+        try:
+            bodies.expect_kind(patched, call.kind)
+        except statuses.StatusError as refused:
+            raise statuses.invalid("", "", "", [invalid_field("patch", patched, refused.message)]) from None
 
     def _decode_patched(
         self, call: Call, answer: Answer, patched: Object, touched: Container[str] | None = None
@@ -359,6 +378,7 @@ class Writes:
             guard(call, obj, old)
         if self.admission.active and not admitted:
             self.admission.validate(call, answer, UPDATE, obj, old)
+        quotas.admit_update(call, call.name, obj, old, self.served)
         obj["metadata"]["resourceVersion"] = str(entry.rv)
         if managed:
             obj["metadata"]["managedFields"] = managed
@@ -394,17 +414,17 @@ class Writes:
     def _check_version(self, call: Call, entry: Entry, metadata: Object, unconditional: bool) -> None:
         kind, uid, version = call.kind, metadata.get("uid"), metadata.get("resourceVersion")
         actual = entry.uid
+        if uid and uid != actual and call.verb == "patch":
+            immutable = invalid_field("metadata.uid", uid, "field is immutable")
+            raise statuses.invalid(kind.group, kind.kind, call.name, [immutable, immutable])
         if uid and uid != actual:
-            path = "/".join(part for part in ("/registry", kind.plural, call.namespace, call.name) if part)
-            why = (
-                f"StorageError: invalid object, Code: 4, Key: {path}, ResourceVersion: 0, AdditionalErrorMsg: "
-                f"Precondition failed: UID in precondition: {uid}, UID in object meta: {actual}"
-            )
-            raise statuses.conflict(kind.group, kind.plural, call.name, why)
+            raise statuses.conflict(kind.group, kind.plural, call.name, _precondition(call, uid, actual))
         if not version or version == "0":
             if not unconditional:
                 error = invalid_field("metadata.resourceVersion", 0, "must be specified for an update")
                 raise statuses.invalid(kind.group, kind.plural, call.name, [error])
+        elif lists.whole_number(version) is None:
+            raise statuses.StatusError(500, "", f'strconv.ParseUint: parsing "{version}": invalid syntax')
         elif version != str(entry.rv):
             raise statuses.modified(kind.group, kind.plural, call.name)
 
@@ -432,7 +452,7 @@ class Writes:
         """All that are to go, before the first of them does; what is to be asked of webhooks is asked at once."""
         questions: list[Question] = []
         for entry in entries:
-            one = replace(call, namespace=entry.key[0], name=entry.key[1])
+            one = call._replace(namespace=entry.key[0], name=entry.key[1])
             try:
                 self._admit_deletion(one, answer, entry, wanted)
             except Consultation as needed:
@@ -452,12 +472,24 @@ class Writes:
         answer.entry = None
 
 
+def _precondition(call: Call, uid: str, actual: str) -> str:
+    path = "/".join(part for part in ("/registry", call.kind.plural, call.namespace, call.name) if part)
+    return (
+        f"StorageError: invalid object, Code: 4, Key: {path}, ResourceVersion: 0, AdditionalErrorMsg: "
+        f"Precondition failed: UID in precondition: {uid}, UID in object meta: {actual}"
+    )
+
+
 def _inherit(metadata: Object, old: Object) -> None:
     """What a writer may leave out, and what only the server writes."""
     metadata.pop("managedFields", None)
     metadata.pop("selfLink", None)
-    for key in ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
+    for key in ("uid", "deletionGracePeriodSeconds"):
         if not metadata.get(key) and key in old:
+            metadata[key] = old[key]
+    # what was sent of these is passed over
+    for key in ("creationTimestamp", "deletionTimestamp"):
+        if key in old:
             metadata[key] = old[key]
     if "generation" in old:
         metadata["generation"] = old["generation"]

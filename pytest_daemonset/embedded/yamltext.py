@@ -45,10 +45,18 @@ class _Open:
     merged: dict[str, Any] = field(default_factory=dict)
 
 
-def read(data: bytes) -> Any:
+class TooManyError(ValueError):
+    """The document has more parts than the reader looks at."""
+
+
+def read(data: bytes, most: int = 200_000) -> Any:
     """The first document.
 
+    Args:
+        most: how many parts it may have: scalars, and the beginnings and ends of lists and mappings.
+
     Raises:
+        TooManyError: it has more.
         ValueError: it is no YAML, JSON cannot hold it, or its aliases stand for more than could have been sent.
     """
     import yaml
@@ -56,7 +64,7 @@ def read(data: bytes) -> Any:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         # what an alias shares is copied, and what JSON cannot hold is refused
-        return orjson.loads(orjson.dumps(_Reader(len(data)).document(yaml.parse(data, loader))))
+        return orjson.loads(orjson.dumps(_Reader(len(data)).document(yaml.parse(data, loader), most)))
     except (yaml.YAMLError, TypeError) as error:
         raise ValueError(str(error)) from None
 
@@ -68,10 +76,12 @@ class _Reader:
         self._most = max(size, 1 << 20)
         self._whole: Any = None
 
-    def document(self, events: Iterator[yaml.Event]) -> Any:
+    def document(self, events: Iterator[yaml.Event], most: int) -> Any:
         import yaml
 
-        for event in events:
+        for at, event in enumerate(events):
+            if at > most:
+                raise TooManyError(f"more than {most} parts")
             if isinstance(event, yaml.ScalarEvent):
                 value = _MERGE if event.value == "<<" and event.implicit[0] and self._wants_key else _scalar(event)
                 self._add(value, 1 + len(event.value), event.anchor)

@@ -30,6 +30,7 @@ Object = dict[str, Any]
 ROOT = Caller("root", ("system:masters",), "a test")
 ALICE = Caller("alice", ("testers",), "a test")
 TOKEN = "alice's token"
+PATIENCE = 60.0  # seconds; bounds a hang, measures nothing
 
 
 def make_api(audit: AuditLog | None = None, ring: int = 100) -> Api:
@@ -103,7 +104,7 @@ class Stream:
 
     async def next(self) -> Object | None:
         """The next event, None at the end of the stream."""
-        line = await asyncio.wait_for(self.answer.content.readline(), 5)
+        line = await asyncio.wait_for(self.answer.content.readline(), PATIENCE)
         return orjson.loads(line) if line else None
 
     async def take(self, count: int) -> list[Object]:
@@ -139,7 +140,9 @@ async def serving(
     port = listening.sockets[0].getsockname()[1]
     try:
         async with aiohttp.ClientSession(
-            f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=aiohttp.ClientTimeout(10)
+            f"http://127.0.0.1:{port}",
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            timeout=aiohttp.ClientTimeout(PATIENCE),
         ) as session:
             yield Session(session, api, http, watches, runner)
     finally:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 import pytest
-from embedded_server import ALICE, TOKEN, Object, Session, config_map, serving
+from embedded_server import ALICE, PATIENCE, TOKEN, Object, Session, config_map, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,18 +33,18 @@ def asked(method: str, path: str, *more: str, version: str = "1.1") -> bytes:
 
 async def head_of(reader: asyncio.StreamReader) -> tuple[str, dict[str, str]]:
     """The first line of an answer, and its header."""
-    line, _, rest = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).partition(b"\r\n")
+    line, _, rest = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)).partition(b"\r\n")
     return line.decode(), dict(BytesHeaderParser().parsebytes(rest).items())
 
 
 async def answer_of(reader: asyncio.StreamReader) -> tuple[str, dict[str, str], Object]:
     line, head = await head_of(reader)
-    return line, head, orjson.loads(await asyncio.wait_for(reader.readexactly(int(head["Content-Length"])), 5))
+    return line, head, orjson.loads(await asyncio.wait_for(reader.readexactly(int(head["Content-Length"])), PATIENCE))
 
 
 async def ended(reader: asyncio.StreamReader) -> bytes:
     """What comes until the server closes the connection."""
-    return await asyncio.wait_for(reader.read(), 5)
+    return await asyncio.wait_for(reader.read(), PATIENCE)
 
 
 def test_an_answer_is_the_same_whether_or_not_its_connection_stays_open():
@@ -117,18 +117,38 @@ def test_an_old_client_is_answered_and_its_connection_closed_unless_it_asks():
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("path", [f"{MAPS}/a", MAPS, f"{MAPS}/none", f"{MAPS}?watch=1"])
-def test_a_head_is_told_without_a_body_and_the_connection_goes_on(path: str):
+@pytest.mark.parametrize("path", [f"{MAPS}/a", MAPS, f"{MAPS}/none", f"{MAPS}?watch=1", "/api/v1", "/version"])
+def test_a_head_is_refused_without_a_body_and_the_connection_goes_on(path: str):
     async def scenario() -> None:
         async with serving() as server, connected(server) as (reader, writer):
             server.api.create(ALICE, "configmaps", "here", config_map("a"))
             writer.write(asked("HEAD", path))
             line, head = await head_of(reader)
-            assert line == ("HTTP/1.1 404 Not Found" if path.endswith("none") else "HTTP/1.1 200 OK")
-            assert head["Content-Type"] == "application/json"
+            assert (line, head["Content-Type"]) == ("HTTP/1.1 405 Method Not Allowed", "application/json")
             writer.write(asked("GET", f"{MAPS}/a"))
             assert (await answer_of(reader))[2]["metadata"]["name"] == "a"
             assert server.watches.watching("configmaps") == 0
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("path", ["/", "/api", "/version", MAPS, f"{MAPS}/none", f"{MAPS}?watch=1", "/nothing"])
+def test_no_answer_is_to_be_kept_by_a_cache(path: str):
+    async def scenario() -> None:
+        async with serving() as server, connected(server) as (reader, writer):
+            writer.write(asked("GET", path))
+            assert (await head_of(reader))[1]["Cache-Control"] == "no-cache, private"
+
+    asyncio.run(scenario())
+
+
+def test_who_comes_too_early_is_told_when_to_come_again():
+    async def scenario() -> None:
+        async with serving() as server, connected(server) as (reader, writer):
+            writer.write(asked("GET", f"{MAPS}?resourceVersion=99999999"))
+            line, head, told = await answer_of(reader)
+            assert (line, head["Retry-After"]) == ("HTTP/1.1 504 Gateway Timeout", "1")
+            assert told["details"]["retryAfterSeconds"] == 1
 
     asyncio.run(scenario())
 
@@ -141,9 +161,9 @@ def test_an_old_client_watches_lines_that_end_with_the_connection():
             line, head = await head_of(reader)
             assert line == "HTTP/1.0 200 OK"
             assert not {"Transfer-Encoding", "Content-Length"} & set(head)
-            told = [orjson.loads(await asyncio.wait_for(reader.readline(), 5))]
+            told = [orjson.loads(await asyncio.wait_for(reader.readline(), PATIENCE))]
             server.api.create(ALICE, "configmaps", "here", config_map("b"))
-            told.append(orjson.loads(await asyncio.wait_for(reader.readline(), 5)))
+            told.append(orjson.loads(await asyncio.wait_for(reader.readline(), PATIENCE)))
             assert [(each["type"], each["object"]["metadata"]["name"]) for each in told] == [
                 ("ADDED", "a"),
                 ("ADDED", "b"),

@@ -28,8 +28,7 @@ METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
     [
         ("", PLAIN),
         ("*/*", PLAIN),
-        ("*", PLAIN),
-        ("application/*", PLAIN),
+        ("application/*, application/yaml;q=0.5", Form(YAML)),
         ("application/yaml", Form(YAML)),
         (PROTOBUF, Form(PROTOBUF)),
         (f"{PROTOBUF}, application/json", Form(PROTOBUF)),
@@ -54,7 +53,9 @@ def test_the_form_most_wanted_is_chosen(accept, form):
     assert negotiate(accept) == form
 
 
-@pytest.mark.parametrize("accept", ["text/html", "application/cbor", "application/json;as=Table;v=v1", "nonsense", ","])
+@pytest.mark.parametrize(
+    "accept", ["text/html", "application/cbor", "application/json;as=Table;v=v1", "nonsense", ",", "*", "application/*"]
+)
 def test_what_nobody_writes_is_not_acceptable(accept):
     with pytest.raises(StatusError) as refused:
         negotiate(accept)
@@ -76,6 +77,10 @@ def test_whatever_a_client_accepts_it_gets_a_form_or_a_refusal(accept):
     except StatusError as refused:
         found = refused.code
     assert found in {406, *ACCEPTED}
+
+
+def test_custom_resources_come_by_a_handler_that_knows_stars():
+    assert negotiate("application/*", custom=True) == negotiate("*", custom=True) == PLAIN
 
 
 def test_a_long_list_of_wishes_is_read_at_once():

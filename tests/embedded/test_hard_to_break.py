@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import orjson
 import pytest
-from embedded_server import ALICE, TOKEN, Session, config_map, make_api, pod, serving
+from embedded_server import ALICE, PATIENCE, TOKEN, Session, config_map, make_api, pod, serving
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -212,7 +212,7 @@ def test_paths(path: str) -> None:
     asyncio.run(scenario())
 
 
-async def raw(server: Session, data: bytes, timeout: float = 5.0) -> bytes:
+async def raw(server: Session, data: bytes, timeout: float = PATIENCE) -> bytes:
     """Send bytes as they are; what comes back until the server closes, or says no more."""
     url = server.http_url
     reader, writer = await asyncio.open_connection(url.host, url.port)
@@ -294,7 +294,7 @@ def test_a_slow_sender_holds_up_nobody_else() -> None:
             await writer.drain()
             assert (await server.ask("POST", MAPS, config_map("quick")))[0] == 201
             writer.write(body[5:])
-            assert (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 201")
+            assert (await asyncio.wait_for(reader.readline(), PATIENCE)).startswith(b"HTTP/1.1 201")
             writer.close()
 
     asyncio.run(scenario())

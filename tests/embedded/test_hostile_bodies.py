@@ -28,7 +28,7 @@ LAUGHS = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
 def ask(api: Api, verb: str, body: bytes, content_type: str, name: str = "", resource: str = "configmaps") -> Any:
     """What the write gives, or its refusal."""
     served = api.served[resource]
-    query = {"fieldManager": "m", "force": "true"}
+    query = {"fieldManager": "m", **({"force": "true"} if content_type == patches.APPLY else {})}
     try:
         return json.loads(api.write(Call(ALICE, verb, served, "here", name, "", body, content_type, query)).body)
     except StatusError as refused:
@@ -243,6 +243,8 @@ def test_packed_bodies_are_not_unpacked(caplog: pytest.LogCaptureFixture) -> Non
         + [{"op": "copy", "from": "/x", "path": "/x/-"} for _ in range(60)],
         [{"op": "add", "path": "/a" * 100_000, "value": 1}],
         [{"op": "move", "from": "/data", "path": "/data/k/x"}],
+        [{"op": "add", "path": "/x", "value": [0] * 200_000}, *[{"op": "add", "path": "/x/0", "value": 0}] * 600],
+        [{"op": "add", "path": "/x", "value": [0] * 200_000}, *[{"op": "move", "from": "/x/0", "path": "/x/-"}] * 600],
     ],
 )
 def test_copies_without_end_are_refused(operations: Any) -> None:
@@ -264,12 +266,12 @@ def test_long_lists_are_merged() -> None:
     """By the square of the length it takes some minutes."""
     api = make_api()
     api.create(ALICE, "pods", "here", pod("p", "n"))
-    kinds = [f"example.com/t{at}" for at in range(20_000)]
+    kinds = [f"example.com/t{at}" for at in range(8_000)]
     first = {"metadata": {"finalizers": kinds}, "spec": {"tolerations": []}}
     for _ in range(2):
         assert (
             len(ask(api, "patch", json.dumps(first).encode(), patches.STRATEGIC, "p", "pods")["metadata"]["finalizers"])
-            == 20_000
+            == 8_000
         )
     served = api.served["pods"]
     for status in ("True", "False"):
@@ -314,3 +316,41 @@ def test_merged_lists_are_in_the_order_of_kubernetes(before: Any, patch: Any, or
     said = {"c": patch} if order is None else {"c": patch, "$setElementOrder/c": order}
     got = patches.strategic({"c": [dict(each) for each in before]}, said, {("c",): "type"})
     assert got["c"] == expected
+
+
+# many values
+
+_MANY = 60_000
+
+
+@pytest.mark.parametrize(
+    ("verb", "content_type", "body"),
+    [
+        ("create", "application/json", {**config_map("b"), "data": {f"k{at}": "vv" for at in range(_MANY)}}),
+        ("create", "application/json", {"metadata": {"name": "b", "ownerReferences": [{}] * _MANY}}),
+        ("create", "application/yaml", {"metadata": {"name": "b", "finalizers": ["e.x/y"] * _MANY}}),
+        ("update", "application/json", {**config_map("a"), **{f"k{at}": "vv" for at in range(_MANY)}}),
+        ("patch", patches.MERGE, {"metadata": {"annotations": {f"k{at}": "vv" for at in range(_MANY)}}}),
+        ("patch", patches.STRATEGIC, {"metadata": {"ownerReferences": [{"uid": "u", "name": "n"}] * _MANY}}),
+        ("patch", patches.JSON, [{"op": "add", "path": "/metadata/finalizers", "value": ["e.x/y"] * _MANY}]),
+        ("patch", patches.APPLY, {**config_map("a"), "data": {f"k{at}": "vv" for at in range(_MANY)}}),
+    ],
+)
+def test_an_object_of_more_values_than_anybody_needs_is_refused_before_they_are_looked_at(
+    verb: str, content_type: str, body: Any
+) -> None:
+    api = make_api()
+    api.create(ALICE, "configmaps", "here", config_map("a"))
+    refused = ask(api, verb, json.dumps(body).encode(), content_type, "" if verb == "create" else "a")
+    assert (refused.code, refused.reason) == (413, "RequestEntityTooLarge")
+
+
+def test_yaml_of_more_parts_than_an_object_may_have_is_not_read_to_its_end() -> None:
+    refused = ask(make_api(), "create", b"a: [" + b"1," * 1_000_000 + b"]", "application/yaml")
+    assert (refused.code, refused.reason) == (413, "RequestEntityTooLarge")
+
+
+def test_a_long_text_is_not_many_values() -> None:
+    api = make_api()
+    text = json.dumps([{}] * 200_000)
+    assert ask(api, "create", json.dumps({**config_map("b"), "data": {"k": text}}).encode(), "application/json")

@@ -85,11 +85,12 @@ def test_rounds_of_everything_leave_nothing(tmp_path: Path) -> None:
             pid = json.loads(process.stdout.readline())["pid"]
             client = Client(tmp_path)
             sizes = []
-            for _ in range(6):
+            for _ in range(10):
                 one_round(client)
                 sizes.append(resident(pid))
-            assert sizes[-1] < sizes[2] + 32 * MEBIBYTE, sizes
+            # how much the allocator keeps is settled after some rounds only
+            assert sizes[-1] < max(sizes[:5]) + 32 * MEBIBYTE, sizes
         finally:
-            _, log = process.communicate(timeout=30)
+            _, log = process.communicate(timeout=60)
     assert process.returncode == 0
     assert b"Traceback" not in log, log.decode()

@@ -7,7 +7,7 @@ import io
 
 import orjson
 import pytest
-from embedded_server import ALICE, config_map, pod, serving
+from embedded_server import ALICE, PATIENCE, config_map, pod, serving
 
 from pytest_daemonset.embedded.http import BODY_LIMIT
 from pytest_daemonset.embedded.reviews import REVIEWS
@@ -19,7 +19,7 @@ def _ask(method: str, path: str, body=None, **headers: str):
     async def scenario():
         async with serving() as server:
             server.api.create(ALICE, "configmaps", "here", config_map("a"))
-            return await asyncio.wait_for(server.ask(method, path, body, **headers), 20)
+            return await asyncio.wait_for(server.ask(method, path, body, **headers), PATIENCE)
 
     return asyncio.run(scenario())
 
@@ -30,7 +30,7 @@ def _ask(method: str, path: str, body=None, **headers: str):
         (b"{not json", 400),
         (b"", 400),
         (b"[]", 400),
-        (b"null", 400),
+        (b"null", 422),
         (b'"text"', 400),
         (b"\xff\xfe", 400),
         (b'{"metadata": {"name": "\xc3"}}', 422),
@@ -91,9 +91,13 @@ def test_a_body_above_the_limit_is_refused(length_is_told):
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("authorization", ["Bearer wrong", "Bearer", "Basic YTpi", "nonsense"])
-def test_a_token_that_nobody_has_is_unauthorized(authorization):
-    assert _ask("GET", MAPS, Authorization=authorization)[0] == 401
+def test_a_token_that_nobody_has_is_unauthorized():
+    assert _ask("GET", MAPS, Authorization="Bearer wrong")[0] == 401
+
+
+@pytest.mark.parametrize("authorization", ["Bearer", "Basic YTpi", "nonsense"])
+def test_who_brings_no_token_is_nobody(authorization):
+    assert _ask("GET", MAPS, Authorization=authorization)[0] == 403
 
 
 @pytest.mark.parametrize(
@@ -188,10 +192,10 @@ def test_the_first_of_several_query_values_counts():
     assert (status, len(answer["items"])) == (200, 1)
 
 
-def test_head_answers_as_get_without_a_body():
+def test_head_is_not_allowed_and_has_no_body():
     async def scenario():
         async with serving() as server, server._session.head("/api/v1/namespaces/here") as answer:
-            assert (answer.status, await answer.read()) == (200, b"")
+            assert (answer.status, await answer.read()) == (405, b"")
             assert int(answer.headers["Content-Length"]) > 0
 
     asyncio.run(scenario())

@@ -60,21 +60,54 @@ def test_a_json_patch_adds_tests_and_removes():
 
 
 @pytest.mark.parametrize(
+    ("operation", "expected"),
+    [
+        ({"op": "replace", "path": "/b", "value": 2}, {"a": 1, "l": [1, 2], "b": 2}),
+        ({"op": "add", "path": "/b"}, {"a": 1, "l": [1, 2], "b": None}),
+        ({"op": "add", "path": "x/b", "value": 2}, {"a": 1, "l": [1, 2], "b": 2}),
+        ({"op": "add", "path": "/l/-1", "value": 3}, {"a": 1, "l": [1, 2, 3]}),
+        ({"op": "add", "path": "/l/0", "value": 3}, {"a": 1, "l": [3, 1, 2]}),
+        ({"op": "remove", "path": "/l/-1"}, {"a": 1, "l": [1]}),
+        ({"op": "copy", "from": "/b", "path": "/c"}, {"a": 1, "l": [1, 2], "c": None}),
+        ({"op": "move", "from": "/l/0", "path": "/l/-"}, {"a": 1, "l": [2, 1]}),
+        ({"op": "test", "path": "/b", "value": None, "from": "no path"}, {"a": 1, "l": [1, 2]}),
+        ({"op": "test", "path": "", "value": {"l": [1, 2], "a": 1}}, {"a": 1, "l": [1, 2]}),
+        ({"op": "replace", "path": "", "value": {"b": 2}}, {"b": 2}),
+    ],
+)
+def test_a_json_patch_takes_the_liberties_of_kube_apiservers_library(operation, expected):
+    assert _apply({"a": 1, "l": [1, 2]}, [operation], patches.JSON) == expected
+
+
+@pytest.mark.parametrize(
     "patch",
     [
         [{"op": "test", "path": "/a", "value": 2}],
         [{"op": "remove", "path": "/absent"}],
         [{"op": "add", "path": "/absent/x", "value": 1}],
-        [{"op": "replace", "path": "/absent", "value": 1}],
+        [{"op": "replace", "path": "/absent/x", "value": 1}],
+        [{"op": "add", "path": "/a/x", "value": 1}],
+        [{"op": "add", "path": "/l/3", "value": 1}],
+        [{"op": "add", "path": "/l/-4", "value": 1}],
+        [{"op": "add", "path": "/l/1_0", "value": 1}],
+        [{"op": "add", "path": "", "value": {}}],
+        [{"op": "add", "value": 1}],
+        [{"op": "remove", "path": "/l/-"}],
+        [{"op": "replace", "path": "/l/2", "value": 1}],
+        [{"op": "test", "path": "/b", "value": 1}],
+        [{"op": "test", "path": "/a", "value": 1.0}],
+        [{"op": "test", "path": "/t", "value": 1}],
+        [{"op": "move", "from": "/absent", "path": "/a"}],
+        [{"op": "copy", "path": "/a"}],
+        [None],
         [{"op": "dance", "path": "/a"}],
         [{"path": "/a"}],
         [{"op": "replace", "path": "", "value": 5}],
-        [3],
     ],
 )
 def test_a_json_patch_that_cannot_be_applied_is_refused_with_422(patch):
     with pytest.raises(StatusError) as error:
-        _apply({"a": 1}, patch, patches.JSON)
+        _apply({"a": 1, "t": True, "l": [1, 2]}, patch, patches.JSON)
     assert (error.value.code, error.value.reason) == (422, "Invalid")
 
 
@@ -84,6 +117,8 @@ def test_a_json_patch_that_cannot_be_applied_is_refused_with_422(patch):
         (patches.MERGE, b"[]", 400),
         (patches.STRATEGIC, b"3", 400),
         (patches.JSON, b"{}", 400),
+        (patches.JSON, b"[3]", 400),
+        (patches.JSON, b'[{"op":1,"path":"/a"}]', 400),
         (patches.MERGE, b"{", 400),
         (patches.MERGE, b"\xff", 400),
         ("application/json", b"{}", 415),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 
-from embedded_server import ALICE, config_map, pod, serving
+from embedded_server import ALICE, PATIENCE, config_map, pod, serving
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -111,8 +111,8 @@ def test_lists_of_objects_and_of_metadata_come_in_protobuf():
 
 
 async def _event(answer):
-    [size] = struct.unpack(">I", await asyncio.wait_for(answer.content.readexactly(4), 5))
-    raw = await asyncio.wait_for(answer.content.readexactly(size), 5)
+    [size] = struct.unpack(">I", await asyncio.wait_for(answer.content.readexactly(4), PATIENCE))
+    raw = await asyncio.wait_for(answer.content.readexactly(size), PATIENCE)
     length = raw[1]
     assert raw[0] == 0x0A
     at = raw.index(MAGIC)

@@ -6,15 +6,18 @@ import asyncio
 import contextlib
 
 import aiohttp
+import orjson
 import pytest
-from embedded_server import ALICE, Stream, config_map, names, pod, serving
+from embedded_server import ALICE, PATIENCE, Stream, config_map, make_api, names, pod, serving
+
+from pytest_daemonset.embedded.watch import Watches
 
 MAPS = "/api/v1/namespaces/here/configmaps"
 PODS = "/api/v1/namespaces/here/pods"
 
 
 def _run(scenario):
-    asyncio.run(asyncio.wait_for(scenario(), 20))
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE))
 
 
 def test_a_watch_from_a_version_tells_everything_after_it_once_and_in_order():
@@ -196,6 +199,24 @@ def test_a_slow_reader_is_cut_off_alone():
                 assert events[-1]["object"]["data"]["n"] == "last"
                 with pytest.raises(aiohttp.ClientError):
                     await slow.take(written + 2)
+
+    _run(scenario)
+
+
+def test_watchers_hear_of_a_write_before_its_writer_has_an_answer_and_of_others_in_its_turn_together():
+    async def scenario():
+        api, sent = make_api(), []
+        watches = Watches(api.store, 60, 1_000_000)
+        watch = watches.open(api.served["configmaps"], "", {"resourceVersion": str(api.store.rv)})
+        watch.send_to(lambda data: sent.append(data) or 0)
+        for name in "abc":
+            api.create(ALICE, "configmaps", "here", config_map(name))
+            assert len(sent) == 1
+        await asyncio.sleep(0)
+        api.create(ALICE, "configmaps", "here", config_map("d"))
+        told = [[orjson.loads(line)["object"]["metadata"]["name"] for line in data.splitlines()] for data in sent]
+        assert told == [["a"], ["b", "c"], ["d"]]
+        watches.close()
 
     _run(scenario)
 

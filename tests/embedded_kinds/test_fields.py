@@ -98,3 +98,38 @@ def test_lists_merge_by_the_keys_of_kubernetes() -> None:
     assert ("spec", "taints") not in NODE.merge_keys
     assert DAEMON_SET.merge_keys["spec", "template", "spec", "volumes"] == "name"
     assert ("spec", "volumes") in POD.retain_keys
+
+
+def test_what_many_pods_say_is_read_alike_each_time_and_belongs_to_each() -> None:
+    def said() -> dict[str, Any]:
+        return {
+            "metadata": {},
+            "spec": {"containers": [{"name": "a", "image": None, "resources": {"limits": {"cpu": "1000m"}}}]},
+        }
+
+    one, other = said(), said()
+    assert POD.decode(one) == POD.decode(other) == []
+    assert one == other
+    assert one["spec"]["containers"] == [{"name": "a", "resources": {"limits": {"cpu": "1"}}}]
+    one["spec"]["containers"][0]["name"] = "b"
+    again = said()
+    POD.decode(again)
+    assert again == other
+
+
+def test_what_is_wrong_in_what_many_pods_say_is_told_by_its_place_each_time() -> None:
+    unknown = [{"name": "a"}, {"name": "b", "imago": "c"}]
+    wrong = [{"name": "a", "image": 1}]
+    for _ in range(2):
+        pod: dict[str, Any] = {"metadata": {}, "spec": {"containers": [dict(each) for each in unknown]}}
+        assert POD.decode(pod) == ["spec.containers[1].imago"]
+        with pytest.raises(DecodeError, match=r"spec\.containers\[0\]\.image"):
+            POD.decode({"metadata": {}, "spec": {"containers": [dict(each) for each in wrong]}})
+
+
+def test_what_is_unknown_may_be_as_deep_as_it_likes() -> None:
+    deep: Any = "end"
+    for _ in range(300):
+        deep = [deep]
+    pod: dict[str, Any] = {"metadata": {}, "spec": {"containers": [{"name": "a", "imago": deep}]}}
+    assert POD.decode(pod) == ["spec.containers[0].imago"]

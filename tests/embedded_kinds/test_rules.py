@@ -153,6 +153,39 @@ def test_a_running_pod_may_gain_tolerations_and_lose_none() -> None:
     assert {each.field for each in POD.validate_update(less, old)} == {"spec.tolerations"}
 
 
+_REQUIRED = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution"
+_NOWHERE = {"nodeSelectorTerms": [{"matchExpressions": [{"key": "zone", "operator": "Nearby"}]}]}
+
+
+@pytest.mark.parametrize(
+    ("where", "field"),
+    [
+        ({"nodeName": "No Node"}, "spec.nodeName"),
+        ({"nodeName": "n", "schedulingGates": [{"name": "a/b"}]}, "spec.nodeName"),
+        (
+            {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _NOWHERE}}},
+            f"{_REQUIRED}.nodeSelectorTerms[0].matchExpressions[0].operator",
+        ),
+    ],
+)
+def test_a_place_is_judged_for_each_pod_though_the_rest_is_known_to_be_right(where: Object, field: str) -> None:
+    for _ in range(2):
+        there = {key: value for key, value in where.items() if key == "schedulingGates"}
+        assert POD.validate_create(pod(**there)) == []
+        assert [each.field for each in POD.validate_create(pod(**where))] == [field]
+
+
+def test_a_specification_is_judged_when_it_changes_however_often_it_was_right() -> None:
+    old = pod()
+    new = copy.deepcopy(old)
+    new["metadata"]["labels"] = {"a": "b"}
+    for _ in range(2):
+        assert POD.validate_update(new, old) == []
+        new["spec"]["containers"][0]["image"] = " "
+        assert [each.field for each in POD.validate_update(new, old)] == ["spec.containers[0].image"]
+        new["spec"]["containers"][0]["image"] = old["spec"]["containers"][0]["image"]
+
+
 def test_the_status_of_a_pod_is_written_without_touching_its_owners_or_class() -> None:
     owner = {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "d", "uid": "1", "controller": True}
     spec = {"containers": [{"name": "c", "image": "i"}]}

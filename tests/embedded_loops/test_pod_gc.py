@@ -88,7 +88,7 @@ def test_the_loop_collects_by_itself() -> None:
                     if change.type == "DELETED":
                         break
 
-    asyncio.run(asyncio.wait_for(play(), 20))
+    asyncio.run(asyncio.wait_for(play(), 60))
 
 
 def test_a_namespace_that_holds_the_loop_back_keeps_its_pods() -> None:

@@ -46,6 +46,8 @@ def test_a_write_wakes_the_loops_that_it_concerns(monkeypatch: pytest.MonkeyPatc
                 plane.api.patch(ME, resource, namespace, name, patch, STRATEGIC, subresource)
                 return woken()
 
+            plane.create("configmaps", {"metadata": {"name": "plain", "namespace": "y"}})
+            assert woken() == set()
             assert patch("pods", "p", {"status": {"phase": "Running"}}, "status") == set()
             assert patch("pods", "p", {"metadata": {"labels": {"a": "b"}}}) == set()
             assert patch("daemonsets.apps", "d", {"status": {"numberReady": 1}}, "status") == set()

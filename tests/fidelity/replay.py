@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _REFERENCE = re.compile(r"\{([a-z0-9-]+(?:\.[A-Za-z0-9-]+)+)\}")
 _TRY_EVERY = 0.05
+_PATIENCE = (
+    20.0  # seconds in which the embedded server has to get to what was recorded; bounds a failure, measures nothing
+)
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,8 @@ class Replay:
 
     Args:
         server: who is asked.
-        own: the server is the embedded one, started for this: its watches end after a second, and where the recording
-            pauses for a controller the next answers are awaited instead.
+        own: the server is the embedded one, started for this: its watches end once they have told, by a bookmark, that all that was
+            written before has come, and where the recording pauses for a controller the next answers are awaited instead.
     """
 
     server: Server
@@ -65,11 +68,13 @@ class Replay:
         if step.get("open_watch"):
             path = self._resolve(step["path"])
             if self.own:
-                path = re.sub(r"timeoutSeconds=\d+", "timeoutSeconds=1", path)
-            self.watches[step["id"]] = self.server.watch(path, timeout=step["seconds"] + 20)
+                path = re.sub(r"timeoutSeconds=\d+", "timeoutSeconds=120", path)
+                path += "" if "allowWatchBookmarks" in path else "&allowWatchBookmarks=true"
+            self.watches[step["id"]] = self.server.watch(path, timeout=120 if self.own else step["seconds"] + 20)
             return []
         if "close_watch" in step:
-            events = self.watches.pop(step["close_watch"]).end()
+            watch = self.watches.pop(step["close_watch"])
+            events = watch.seen_until(self.server.move()) if self.own else watch.end()
             return self._compare(_without_bookmarks(recorded["events"]), _without_bookmarks(events), "events")
         return self._request(step, recorded)
 
@@ -79,6 +84,8 @@ class Replay:
         awaited = step.get("until", 0) * 0.2
         if step["method"] == "GET" and not awaited:
             awaited = self.patience
+        if self.own and awaited:
+            awaited = max(awaited, _PATIENCE)
         deadline = time.monotonic() + awaited
         while True:
             before = self.symbols.copy()

@@ -64,6 +64,7 @@ ANSWERED = answered()
 
 # Kinds of which no real server's answer is at hand.
 UNRECORDED = {
+    "LimitRange",
     "ValidatingWebhookConfiguration",
     "MutatingWebhookConfiguration",
     "ValidatingAdmissionPolicy",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import socket
 import ssl
 import threading
 from dataclasses import dataclass
@@ -64,18 +65,27 @@ class Server:
         finally:
             connection.close()
 
+    def move(self) -> int:
+        """Write something that no recording looks at, so that watches are told how far the store is: its version."""
+        leases = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
+        made = self.ask("POST", leases, {"metadata": {"generateName": "moved-"}})
+        return int(made.body["metadata"]["resourceVersion"])
+
     def watch(self, path: str, timeout: float) -> Watch:
         connection, response = self._open("GET", path, None, {}, timeout)
         return Watch(connection, response)
 
 
 class Watch:
-    """A watch that is read to its end by a thread."""
+    """A watch that is read by a thread, to its end or until it has told enough."""
 
     def __init__(self, connection: http.client.HTTPSConnection, response: http.client.HTTPResponse) -> None:
         self._connection = connection
         self._events: list[Any] = []
         self._failure: OSError | None = None
+        self._moved = threading.Condition()
+        self._version = 0
+        self._ended = False
         self._thread = threading.Thread(target=self._read, args=(response,), daemon=True)
         self._thread.start()
 
@@ -86,9 +96,32 @@ class Watch:
                 self._events.append({"status": answer.status, "body": answer.body})
                 return
             for line in response:
-                self._events.append(json.loads(line))
-        except OSError as error:
-            self._failure = error
+                event = json.loads(line)
+                self._events.append(event)
+                with self._moved:
+                    version = event["object"].get("metadata", {}).get("resourceVersion")
+                    self._version = int(version or self._version)
+                    self._moved.notify_all()
+        except (OSError, ValueError) as error:
+            self._failure = error if isinstance(error, OSError) else OSError(str(error))
+        finally:
+            with self._moved:
+                self._ended = True
+                self._moved.notify_all()
+
+    def seen_until(self, version: int) -> list[Any]:
+        """The events up to a version of the store: by a bookmark the server tells that there are no more of them."""
+        with self._moved:
+            self._moved.wait_for(lambda: self._ended or self._version >= version, timeout=60)
+            if self._ended and self._failure is not None:
+                raise self._failure
+            assert self._ended or self._version >= version, f"told up to {self._version} of {version} in 60 s"
+            events = list(self._events)
+        if self._connection.sock is not None:
+            self._connection.sock.shutdown(socket.SHUT_RDWR)  # wakes the reader
+        self._thread.join()
+        self._connection.close()
+        return events
 
     def end(self) -> list[Any]:
         """All events, once the server has ended the watch."""

@@ -135,7 +135,7 @@ class Request:
             return None
         others = [each for each in self.served.values() if each.source is served.source and each is not served]
         for other in others:
-            seen = replace(self, call=replace(self.call, served=other))
+            seen = replace(self, call=self.call._replace(served=other))
             if any(seen._ruled(rule, exact) for rule in rules):
                 return other
         return None

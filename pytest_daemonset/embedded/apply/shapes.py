@@ -65,6 +65,13 @@ _ATOMIC = frozenset(
         "FileKeySelector",
         "RoleRef",
         "Subject",
+        "OwnerReference",
+        "ScopeSelector",
+        "MatchResources",
+        "NamedRuleWithOperations",
+        "ParamKind",
+        "ParamRef",
+        "Variable",
     }
 )
 _ATOMIC_FIELDS = frozenset({("PodSpec", "nodeSelector"), ("ServiceSpec", "selector"), ("PodStatus", "hostIPs")})
@@ -77,6 +84,25 @@ _LIST_KEYS: Mapping[str, Keys] = MappingProxyType(
 )
 
 
+# Lists that a strategic merge patch replaces, and server-side apply merges all the same: by a key, or as a set ("").
+_MERGED: Mapping[tuple[str, str], str] = MappingProxyType(
+    {
+        ("ResourceRequirements", "claims"): "name",
+        ("ResourceStatus", "resources"): "resourceID",
+        ("ValidatingAdmissionPolicyStatus", "conditions"): "type",
+        ("CustomResourceDefinitionStatus", "conditions"): "type",
+        ("ValidatingAdmissionPolicyBindingSpec", "validationActions"): "",
+        ("ContainerRestartRuleOnExitCodes", "values"): "",
+        ("NodeAllocatableResourceClaimStatus", "containers"): "",
+    }
+)
+
+
+def is_whole(message: Message) -> bool:
+    """Whether server-side apply takes such an object as one value."""
+    return message.name in _ATOMIC
+
+
 @lru_cache(maxsize=512)
 def of_message(message: Message) -> Node:
     """The shape of a kind that is described by a table of fields."""
@@ -86,8 +112,11 @@ def of_message(message: Message) -> Node:
 
 
 def _of_field(message: Message, field: Field | None) -> Node | None:
-    if field is None:
-        return None
+    return None if field is None else of_field(message, field)
+
+
+def of_field(message: Message, field: Field) -> Node:
+    """The shape of one field of a message."""
     if (message.name, field.name) in _ATOMIC_FIELDS:
         return LEAF
     element = LEAF if field.type in SCALARS else of_message(MESSAGES[field.type])
@@ -97,12 +126,13 @@ def _of_field(message: Message, field: Field | None) -> Node | None:
         return Node("map", element=element)
     if field.type in _LIST_KEYS:
         return Node("keyed", element=element, keys=_LIST_KEYS[field.type])
-    if field.merge is None:
+    merge = _MERGED.get((message.name, field.name), field.merge)
+    if merge is None:
         return LEAF
-    if field.merge == "":
+    if merge == "":
         return Node("set", element=element)
     # elements that only refer to something are wholes inside of their list, but the list has keys all the same
-    return Node("keyed", element=element, keys=((field.merge, None),))
+    return Node("keyed", element=element, keys=((merge, None),))
 
 
 _ROOT_FIELDS: Mapping[str, Node] = MappingProxyType({"apiVersion": LEAF, "kind": LEAF})

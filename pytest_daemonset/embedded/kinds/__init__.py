@@ -10,6 +10,7 @@ from pytest_daemonset.embedded.kinds.eventsevent import EVENTS_EVENT, from_core,
 from pytest_daemonset.embedded.kinds.fielderrors import AdmissionError, DecodeError, FieldError
 from pytest_daemonset.embedded.kinds.kind import Kind
 from pytest_daemonset.embedded.kinds.lease import LEASE
+from pytest_daemonset.embedded.kinds.limitrange import LIMIT_RANGE
 from pytest_daemonset.embedded.kinds.namespace import NAMESPACE
 from pytest_daemonset.embedded.kinds.node import NODE
 from pytest_daemonset.embedded.kinds.pod import POD
@@ -37,6 +38,7 @@ ALL_KINDS = (
     CLUSTER_ROLE_BINDING,
     POD_DISRUPTION_BUDGET,
     RESOURCE_QUOTA,
+    LIMIT_RANGE,
     *admission.KINDS,
     *webhooks.KINDS,
     *empty.KINDS,

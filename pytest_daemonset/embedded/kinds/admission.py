@@ -253,6 +253,7 @@ def _kind(
         version="v1",
         kind=name,
         plural=plural,
+        unconditional_update=False,
         singular=name.lower(),
         namespaced=False,
         subresources=("status",) if validating_policy else (),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pytest_daemonset.embedded import statuses
+from pytest_daemonset.embedded import regexes, statuses
 from pytest_daemonset.embedded.custom import rules
 from pytest_daemonset.embedded.kinds import metadata
 from pytest_daemonset.embedded.kinds.fielderrors import FieldError, forbidden, invalid, not_supported, required
@@ -145,8 +145,8 @@ def _validate_schema(schema: Object, path: str) -> list[FieldError]:
         errors.append(not_supported(f"{path}.type", schema["type"], _TYPES))
     if "pattern" in schema:
         try:
-            re.compile(schema["pattern"])
-        except (re.error, TypeError) as error:
+            regexes.compiled(schema["pattern"])
+        except (ValueError, TypeError) as error:
             errors.append(invalid(f"{path}.pattern", schema["pattern"], f"must be a valid regular expression: {error}"))
     errors += rules.validate(schema, path)
     if "$ref" in schema:

@@ -17,7 +17,6 @@ from pytest_daemonset.embedded.kinds.kind import Kind
 _TABLE = """\
 v1
   endpoints Endpoints ep
-  limitranges LimitRange limits
   persistentvolumeclaims PersistentVolumeClaim pvc status
   persistentvolumes PersistentVolume pv status cluster
   podtemplates PodTemplate

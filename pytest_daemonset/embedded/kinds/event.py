@@ -40,4 +40,5 @@ EVENT = Kind(
     short_names=("ev",),
     on_validate_create=_validate,
     on_field_labels=_labels,
+    create_on_update=True,
 )

@@ -19,6 +19,8 @@ from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
+import orjson
+
 from pytest_daemonset.embedded.kinds.fielderrors import DecodeError
 from pytest_daemonset.embedded.kinds.places import Place, told
 from pytest_daemonset.embedded.kinds.scalars import SCALARS, Scalar
@@ -29,8 +31,11 @@ if TYPE_CHECKING:
 
 Shape = Literal["one", "list", "map"]
 
+_REPEATED = frozenset({"Container", "Toleration", "Volume"})  # what the pods of a set say alike, at length
+_SHORT = 16 * 1024  # a list that is longer is not remembered
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Field:
     """One field of a message.
 
@@ -58,6 +63,11 @@ class Field:
     def scalar(self) -> Scalar | None:
         """What it holds; None if that is a message."""
         return SCALARS.get(self.type)
+
+    @cached_property
+    def repeated(self) -> bool:
+        """Whether many objects hold the same list."""
+        return self.shape == "list" and self.type in _REPEATED
 
     @cached_property
     def kept(self) -> bool:
@@ -162,16 +172,42 @@ def _decode_field(known: Field, value: Any, place: Place, unknown: list[str]) ->
             raise DecodeError(
                 f"json: cannot unmarshal {_json_type(value)} into field {told(place)} of type []{known.type}"
             )
-        for index, element in enumerate(value):
-            value[index] = _decode_value(known, element, (place, index), unknown)
-        return value
+        if known.repeated and (read := _read_before(known, value)) is not None:
+            return orjson.loads(read)
+        return _decode_list(known, value, place, unknown)
     if not isinstance(value, dict):
         raise DecodeError(
             f"json: cannot unmarshal {_json_type(value)} into field {told(place)} of type map[string]{known.type}"
         )
     for key, element in value.items():
-        value[key] = _decode_value(known, element, (place, key), unknown)
+        if known.type != "string" or type(element) is not str:
+            value[key] = _decode_value(known, element, (place, key), unknown)
     return value
+
+
+def _decode_list(known: Field, value: list[Any], place: Place | None, unknown: list[str]) -> list[Any]:
+    for index, element in enumerate(value):
+        value[index] = _decode_value(known, element, (place, index), unknown)
+    return value
+
+
+def _read_before(known: Field, value: list[Any]) -> bytes | None:
+    """What becomes of a list that is read once for all that say the same; None if it has to be read where it stands."""
+    try:
+        encoded = orjson.dumps(value)
+    except orjson.JSONEncodeError:  # too deep: what is unknown goes anyway
+        return None
+    return _read_once(known, encoded) if len(encoded) <= _SHORT else None
+
+
+@lru_cache(maxsize=512)
+def _read_once(known: Field, encoded: bytes) -> bytes | None:
+    unknown: list[str] = []
+    try:
+        value = _decode_list(known, orjson.loads(encoded), None, unknown)
+    except DecodeError:
+        return None
+    return None if unknown else orjson.dumps(value)
 
 
 def _decode_value(known: Field, value: Any, place: Place, unknown: list[str]) -> Any:

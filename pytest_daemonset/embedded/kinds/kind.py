@@ -75,6 +75,7 @@ class Kind:
         returns_deleted: whether DELETE answers the object that went, rather than a Status.
         has_generation: whether its objects count the changes of what they want.
         unconditional_update: whether PUT without a resourceVersion is accepted.
+        create_on_update: whether PUT of what is not there makes it.
         message: the name of its table of fields, where that is not `kind`.
         printer: its columns in tables.
         has_protobuf: whether it is read and written as protobuf.
@@ -97,6 +98,7 @@ class Kind:
     returns_deleted: bool = False
     has_generation: bool = False
     unconditional_update: bool = True
+    create_on_update: bool = False
     has_protobuf: bool = True
     raw_fields: tuple[str, ...] = ()
     message: str = ""

@@ -25,6 +25,8 @@ LEASE = Kind(
     plural="leases",
     singular="lease",
     printer=printers.LEASE,
+    unconditional_update=False,
+    create_on_update=True,
     on_validate_create=_validate,
     on_validate_update=lambda new, _old: _validate(new),
 )

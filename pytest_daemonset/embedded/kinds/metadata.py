@@ -95,6 +95,8 @@ def validate_update(new: Object, old: Object) -> list[FieldError]:
         for name in ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
         if meta.get(name) != was.get(name)
     ]
+    if meta.get("finalizers") != was.get("finalizers"):
+        errors += _validate_finalizers(meta)
     return [*errors, *_validate_maps(meta, was)]
 
 

@@ -35,8 +35,9 @@ def _repeated(rule: Rule) -> Rule:
     return told
 
 
-def _alphanumeric(what: str, also: str, example: str) -> str:
-    return f"{what} must consist of {also}, and must start and end with an alphanumeric character (such as {example})"
+def _alphanumeric(what: str, also: str, examples: str, pattern: str) -> str:
+    ends = "and must start and end with an alphanumeric character"
+    return f"{what} consist of {also}, {ends} (e.g. {examples}, regex used for validation is '{pattern}')"
 
 
 @_repeated
@@ -47,7 +48,12 @@ def dns_label(text: str) -> list[str]:
         wrong.append("must be no more than 63 characters")
     if not _LABEL.fullmatch(text):
         wrong.append(
-            _alphanumeric("a lowercase RFC 1123 label", "lower case alphanumeric characters or '-'", "'my-name'")
+            _alphanumeric(
+                "a lowercase RFC 1123 label must",
+                "lower case alphanumeric characters or '-'",
+                "'my-name',  or '123-abc'",
+                "[a-z0-9]([-a-z0-9]*[a-z0-9])?",
+            )
         )
     return wrong
 
@@ -59,7 +65,8 @@ def dns_subdomain(text: str) -> list[str]:
         wrong.append("must be no more than 253 characters")
     if not _SUBDOMAIN.fullmatch(text):
         also = "lower case alphanumeric characters, '-' or '.'"
-        wrong.append(_alphanumeric("a lowercase RFC 1123 subdomain", also, "'example.com'"))
+        pattern = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+        wrong.append(_alphanumeric("a lowercase RFC 1123 subdomain must", also, "'example.com'", pattern))
     return wrong
 
 
@@ -88,7 +95,8 @@ def qualified_name(text: str) -> list[str]:
     elif len(name) > 63:
         wrong.append("name part must be no more than 63 characters")
     if not _QUALIFIED.fullmatch(name):
-        wrong.append(_alphanumeric("name part", "alphanumeric characters, '-', '_' or '.'", "'MyName'"))
+        also, examples = "alphanumeric characters, '-', '_' or '.'", "'MyName',  or 'my.name',  or '123-abc'"
+        wrong.append(_alphanumeric("name part must", also, examples, "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"))
     return wrong
 
 
@@ -100,7 +108,8 @@ def label_value(text: str) -> list[str]:
         wrong.append("must be no more than 63 characters")
     if text and not _QUALIFIED.fullmatch(text):
         also = "alphanumeric characters, '-', '_' or '.'"
-        wrong.append(_alphanumeric("a valid label must be an empty string or", also, "'my_value'"))
+        examples, pattern = "'MyValue',  or 'my_value',  or '12345'", "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?"
+        wrong.append(_alphanumeric("a valid label must be an empty string or", also, examples, pattern))
     return wrong
 
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import copy
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from pytest_daemonset.embedded import printers
 from pytest_daemonset.embedded.kinds import metadata, quantity
 from pytest_daemonset.embedded.kinds.fielderrors import AdmissionError, FieldError, duplicate, forbidden, invalid
 from pytest_daemonset.embedded.kinds.kind import Kind, Object
+from pytest_daemonset.embedded.kinds.names import qualified_name
 from pytest_daemonset.embedded.kinds.podspec import default_pod
-from pytest_daemonset.embedded.kinds.podvalidation import validate_spec
+from pytest_daemonset.embedded.kinds.podvalidation import judge, validate_spec
 from pytest_daemonset.embedded.kinds.taints import NOT_READY, UNREACHABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TOLERATION_SECONDS = 300
 _ENDED = ("Failed", "Succeeded")
@@ -111,36 +116,35 @@ def _prepare_update_status(new: Object, old: Object) -> None:
         new["status"]["qosClass"] = old["status"]["qosClass"]
 
 
-def _validate(obj: Object) -> list[FieldError]:
-    errors = [*validate_spec(obj["spec"], "spec"), *_validate_images(obj["spec"])]
-    if obj["spec"].get("ephemeralContainers"):
-        errors.append(forbidden("spec.ephemeralContainers", "cannot be set on create"))
-    gates = [each["name"] for each in obj["spec"].get("schedulingGates", [])]
-    errors += [
-        duplicate(f"spec.schedulingGates[{index}]", name) for index, name in enumerate(gates) if name in gates[:index]
-    ]
-    return errors
+def _rules(spec: Object, path: str) -> Iterator[FieldError]:
+    """Of any pod: a template may still have white space around images, for what comes of it can be changed before it is a pod."""
+    yield from validate_spec(spec, path)
+    for part in ("containers", "initContainers"):
+        for index, container in enumerate(spec.get(part) or []):
+            if (image := container.get("image", "")) != image.strip():
+                text = "must not have leading or trailing whitespace"
+                yield invalid(f"{path}.{part}[{index}].image", image, text)
 
 
-def _validate_images(spec: Object) -> list[FieldError]:
-    """What a template may still say, for what comes of it can be changed before it is a pod."""
-    return [
-        invalid(f"spec.{part}[{index}].image", image, "must not have leading or trailing whitespace")
-        for part in ("containers", "initContainers")
-        for index, container in enumerate(spec.get(part) or [])
-        if (image := container.get("image", "")) != image.strip()
-    ]
+def _rules_of_new(spec: Object, path: str) -> Iterator[FieldError]:
+    yield from _rules(spec, path)
+    if spec.get("ephemeralContainers"):
+        yield forbidden(f"{path}.ephemeralContainers", "cannot be set on create")
+    gates = [each["name"] for each in spec.get("schedulingGates", [])]
+    for index, name in enumerate(gates):
+        if name in gates[:index]:
+            yield duplicate(f"{path}.schedulingGates[{index}]", name)
+    for index, name in enumerate(gates):
+        for wrong in qualified_name(name):
+            yield invalid(f"{path}.schedulingGates[{index}]", name, wrong)
 
 
 def _validate_update(new: Object, old: Object) -> list[FieldError]:
     now, was = new["spec"], old["spec"]
-    errors = [
-        *metadata.validate(new, namespaced=True, name_rule="subdomain"),
-        *validate_spec(now, "spec"),
-        *_validate_images(now),
-    ]
+    errors = metadata.validate(new, namespaced=True, name_rule="subdomain")
     if now == was:
-        return errors
+        return errors  # it was found right when it came to be so
+    errors += judge(_rules, now, "spec")
     if not _additions_only(now.get("tolerations", []), was.get("tolerations", [])):
         errors.append(
             forbidden("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds")
@@ -245,7 +249,7 @@ POD = Kind(
     on_prepare_create=_prepare_create,
     on_prepare_update=_prepare_update,
     on_prepare_update_status=_prepare_update_status,
-    on_validate_create=_validate,
+    on_validate_create=lambda obj: judge(_rules_of_new, obj["spec"], "spec"),
     on_validate_update=_validate_update,
     on_validate_update_status=_validate_update_status,
     on_grace=_grace,

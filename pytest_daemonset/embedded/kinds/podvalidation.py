@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from pytest_daemonset.embedded.kinds.affinities import validate_affinity, validate_spreading
 from pytest_daemonset.embedded.kinds.containers import validate_containers, validate_ids, validate_seccomp
@@ -24,11 +27,15 @@ from pytest_daemonset.embedded.kinds.taints import validate_tolerations
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    Rules = Callable[[dict[str, Any], str], Iterator[FieldError]]
+
 Object = dict[str, Any]
 
 _RESTART = ("Always", "OnFailure", "Never")
 _DNS = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 _SYSTEMS = ("linux", "windows")
+_WHERE = ("nodeName", "affinity")
+_SHORT = 16 * 1024  # a specification that is longer is not remembered
 _PREEMPTION = ("PreemptLowerPriority", "Never")
 _SYSCTL = re.compile(r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?", re.ASCII)
 _HOST_PATH_TYPES = (
@@ -107,7 +114,7 @@ def validate_template(template: Object, path: str) -> list[FieldError]:
     return [
         *validate_labels(meta.get("labels", {}), f"{path}.labels"),
         *validate_annotations(meta.get("annotations", {}), f"{path}.annotations"),
-        *validate_spec(template["spec"], f"{path}.spec"),
+        *judge(validate_spec, template["spec"], f"{path}.spec"),
         *(
             [forbidden(f"{path}.spec.ephemeralContainers", "ephemeral containers not allowed in pod template")]
             if ephemeral
@@ -116,18 +123,33 @@ def validate_template(template: Object, path: str) -> list[FieldError]:
     ]
 
 
-def validate_spec(spec: Object, path: str) -> list[FieldError]:
-    """Tell what is wrong with the specification of a pod."""
-    return list(_validate(spec, path))
+def judge(rules: Rules, spec: Object, path: str) -> list[FieldError]:
+    """Tell what is wrong with the specification of a pod, by `validate_spec` and perhaps more.
+
+    The pods of a set say the same but for where they are to run: that they are right in all else is found out once.
+    """
+    shared = orjson.dumps({name: value for name, value in spec.items() if name not in _WHERE})
+    if len(shared) <= _SHORT and _is_right(rules, shared) and not any(_validate_where(spec, path)):
+        return []
+    return list(rules(spec, path))
 
 
-def _validate(spec: Object, path: str) -> Iterator[FieldError]:
-    if "volumes" in spec:
-        yield from _validate_volumes(spec["volumes"], f"{path}.volumes")
-    yield from validate_containers(spec, path)
-    if spec.get("restartPolicy") not in _RESTART:
-        yield not_supported(f"{path}.restartPolicy", spec.get("restartPolicy"), _RESTART)
-    yield from _validate_dns(spec, path)
+@lru_cache(maxsize=512)
+def _is_right(rules: Rules, encoded: bytes) -> bool:
+    return not any(rules(orjson.loads(encoded), ""))
+
+
+def _validate_where(spec: Object, path: str) -> Iterator[FieldError]:
+    """What `validate_spec` says about `_WHERE`."""
+    if "affinity" in spec:
+        yield from validate_affinity(spec["affinity"], f"{path}.affinity")
+    if name := spec.get("nodeName"):
+        for text in dns_subdomain(name):
+            yield invalid(f"{path}.nodeName", name, text)
+    yield from _validate_gated(spec, path)
+
+
+def _validate_fields(spec: Object, path: str) -> Iterator[FieldError]:
     for name, validate in _PARTS:
         if name in spec:
             yield from validate(spec[name], f"{path}.{name}")
@@ -135,6 +157,22 @@ def _validate(spec: Object, path: str) -> Iterator[FieldError]:
         if spec.get(name):
             for text in rule(spec[name]):
                 yield invalid(f"{path}.{name}", spec[name], text)
+
+
+def _validate_gated(spec: Object, path: str) -> Iterator[FieldError]:
+    if spec.get("schedulingGates") and spec.get("nodeName"):
+        yield forbidden(f"{path}.nodeName", "cannot be set until all schedulingGates have been cleared")
+
+
+def validate_spec(spec: Object, path: str) -> Iterator[FieldError]:
+    """Tell what is wrong with the specification of a pod or a template."""
+    if "volumes" in spec:
+        yield from _validate_volumes(spec["volumes"], f"{path}.volumes")
+    yield from validate_containers(spec, path)
+    if spec.get("restartPolicy") not in _RESTART:
+        yield not_supported(f"{path}.restartPolicy", spec.get("restartPolicy"), _RESTART)
+    yield from _validate_dns(spec, path)
+    yield from _validate_fields(spec, path)
     if not 1 <= spec.get("activeDeadlineSeconds", 1) < 2**31:
         text = "must be between 1 and 2147483647, inclusive"
         yield invalid(f"{path}.activeDeadlineSeconds", spec["activeDeadlineSeconds"], text)
@@ -146,8 +184,7 @@ def _validate(spec: Object, path: str) -> Iterator[FieldError]:
     for index, alias in enumerate(spec.get("hostAliases", [])):
         if not _is_address(alias["ip"]):
             yield invalid(f"{path}.hostAliases[{index}].ip", alias["ip"], "must be a valid IP address")
-    if spec.get("schedulingGates") and spec.get("nodeName"):
-        yield forbidden(f"{path}.nodeName", "cannot be set until all schedulingGates have been cleared")
+    yield from _validate_gated(spec, path)
 
 
 def _validate_dns(spec: Object, path: str) -> Iterator[FieldError]:

@@ -51,7 +51,7 @@ def _validate_binding(obj: Object, *, namespaced: bool) -> list[FieldError]:
         if not subject["name"]:
             errors.append(required(f"{path}.name"))
         if subject["kind"] == "ServiceAccount":
-            if not subject.get("namespace"):
+            if not subject.get("namespace") and not namespaced:
                 errors.append(required(f"{path}.namespace"))
             if subject.get("apiGroup"):
                 errors.append(not_supported(f"{path}.apiGroup", subject["apiGroup"], ("",)))
@@ -76,6 +76,7 @@ def _roles(kind: str, *, namespaced: bool) -> Kind:
         singular=kind.lower(),
         namespaced=namespaced,
         name_rule="path-segment",
+        create_on_update=True,
         printer=printers.NAMED,
         on_validate_create=lambda obj: _validate_rules(obj, namespaced=namespaced),
         on_validate_update=lambda new, _old: _validate_rules(new, namespaced=namespaced),
@@ -91,6 +92,7 @@ def _bindings(kind: str, *, namespaced: bool) -> Kind:
         singular=kind.lower(),
         namespaced=namespaced,
         name_rule="path-segment",
+        create_on_update=True,
         printer=printers.BINDING,
         on_default=_default_binding,
         on_validate_create=lambda obj: _validate_binding(obj, namespaced=namespaced),

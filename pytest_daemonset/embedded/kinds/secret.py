@@ -6,7 +6,7 @@ import base64
 
 from pytest_daemonset.embedded import printers
 from pytest_daemonset.embedded.kinds.configmap import LIMIT
-from pytest_daemonset.embedded.kinds.fielderrors import FieldError, forbidden, invalid, too_long
+from pytest_daemonset.embedded.kinds.fielderrors import FieldError, forbidden, invalid, required, too_long
 from pytest_daemonset.embedded.kinds.kind import Kind, Object
 from pytest_daemonset.embedded.kinds.names import config_key
 
@@ -20,12 +20,31 @@ def _default(obj: Object) -> None:
         obj["data"] = {**obj.get("data", {}), **encoded}
 
 
+# What a secret of a type must hold; of several sets one is enough.
+_HELD = {
+    "kubernetes.io/tls": (("tls.crt", "tls.key"),),
+    "kubernetes.io/dockercfg": ((".dockercfg",),),
+    "kubernetes.io/dockerconfigjson": ((".dockerconfigjson",),),
+    "kubernetes.io/basic-auth": (("username",), ("password",)),
+    "kubernetes.io/ssh-auth": (("ssh-privatekey",),),
+}
+
+
+def _missing(obj: Object) -> list[FieldError]:
+    """What a secret of such a type lacks."""
+    choices = _HELD.get(obj["type"], ())
+    lacking = [[key for key in keys if key not in obj.get("data", {})] for keys in choices]
+    if not all(lacking):
+        return []
+    return [required(f"data[{key}]") for keys in lacking for key in keys]
+
+
 def _validate(obj: Object) -> list[FieldError]:
     data = obj.get("data", {})
     errors = [invalid(f"data[{key}]", key, text) for key in data for text in config_key(key)]
     if sum(len(value or "") * 3 // 4 for value in data.values()) > LIMIT:
         errors.append(too_long("data", LIMIT))
-    return errors
+    return errors + _missing(obj)
 
 
 def _validate_update(new: Object, old: Object) -> list[FieldError]:

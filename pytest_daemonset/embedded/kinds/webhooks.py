@@ -146,6 +146,7 @@ def _kind(name: str, *, mutating: bool) -> Kind:
         version="v1",
         kind=name,
         plural=f"{name.lower()}s",
+        unconditional_update=False,
         singular=name.lower(),
         categories=("api-extensions",),
         namespaced=False,

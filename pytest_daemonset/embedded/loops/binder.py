@@ -13,7 +13,7 @@ from pytest_daemonset.embedded.kinds.affinities import REQUIRED, admits
 from pytest_daemonset.embedded.kinds.taints import UNSCHEDULABLE, tolerated
 from pytest_daemonset.embedded.loops.identities import SCHEDULER
 from pytest_daemonset.embedded.store import DELETED
-from pytest_daemonset.embedded.writes import timestamp
+from pytest_daemonset.embedded.times import timestamp
 
 if TYPE_CHECKING:
     from pytest_daemonset.embedded.api import Api

@@ -26,6 +26,8 @@ Object = dict[str, Any]
 _STRATEGIC = "application/strategic-merge-patch+json"
 # As in Kubernetes, nobody collects events, and they own nothing.
 _IGNORED = frozenset({"events"})
+# Owners, finalizers, deletion of what stays as it is whatever becomes of others; it may own them all the same.
+_PLAIN = (None, None, False)
 
 
 async def collect(api: Api, _settings: Settings) -> None:
@@ -46,11 +48,8 @@ def cares(resource: str, change: Change) -> bool:
     entry, was = change.entry, change.previous
     if resource in _IGNORED:
         return False
-    return (
-        was is None
-        or change.type == DELETED
-        or (was.owners, was.finalizers, was.deleting) != (entry.owners, entry.finalizers, entry.deleting)
-    )
+    before = _PLAIN if was is None else (was.owners, was.finalizers, was.deleting)
+    return change.type == DELETED or before != (entry.owners, entry.finalizers, entry.deleting)
 
 
 class Collector:
@@ -72,8 +71,8 @@ class Collector:
         """Learn of one change, and remember what it makes necessary."""
         if change.type == DELETED:
             gone = self._graph.remove(change.entry.uid)
+            self._todo.extend(each.uid for each in self._graph.dependents(change.entry.uid))
             if gone is not None:
-                self._todo.extend(each.uid for each in self._graph.dependents(gone.uid))
                 self._todo.extend(each.uid for each in gone.owners)
             return
         self._put(known(resource, change.entry))

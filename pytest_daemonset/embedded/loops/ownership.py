@@ -49,7 +49,7 @@ def known(resource: str, entry: Entry) -> Known:
 
 
 class Ownership:
-    """All objects by uid, and for each uid the objects that name it as an owner (whether it exists or not)."""
+    """What was put here by uid, and for each uid the objects that name it as an owner (whether it is here or not)."""
 
     def __init__(self) -> None:
         self._objects: dict[str, Known] = {}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pytest_daemonset.embedded.loops.holding import held
 from pytest_daemonset.embedded.loops.identities import POD_GC
-from pytest_daemonset.embedded.writes import timestamp
+from pytest_daemonset.embedded.times import timestamp
 
 if TYPE_CHECKING:
     from pytest_daemonset.embedded.api import Api

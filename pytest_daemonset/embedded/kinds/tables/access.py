@@ -86,9 +86,13 @@ ResourceAttributes
   7 name string
   8 fieldSelector FieldSelectorAttributes ?
   9 labelSelector LabelSelectorAttributes ?
+FieldSelectorRequirement
+  1 key string !
+  2 operator string !
+  3 values []string
 FieldSelectorAttributes
   1 rawSelector string
-  2 requirements []LabelSelectorRequirement
+  2 requirements []FieldSelectorRequirement
 LabelSelectorAttributes
   1 rawSelector string
   2 requirements []LabelSelectorRequirement

@@ -85,7 +85,7 @@ ValidatingAdmissionPolicySpec
 ValidatingAdmissionPolicyStatus
   1 observedGeneration int64
   2 typeChecking TypeChecking ?
-  3 conditions []Condition merge=type
+  3 conditions []Condition
 TypeChecking
   1 expressionWarnings []ExpressionWarning
 ExpressionWarning
@@ -137,7 +137,7 @@ MutatingAdmissionPolicy
 MutatingAdmissionPolicySpec
   1 paramKind ParamKind ?
   2 matchConstraints MatchResources ?
-  3 variables []Variable merge=name
+  3 variables []Variable
   4 mutations []Mutation
   5 failurePolicy string ?
   6 matchConditions []MatchCondition merge=name

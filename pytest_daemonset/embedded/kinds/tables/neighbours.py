@@ -125,6 +125,20 @@ PriorityClass
   3 globalDefault bool
   4 description string
   5 preemptionPolicy string ?
+LimitRange
+  0 kind string
+  0 apiVersion string
+  1 metadata ObjectMeta !
+  2 spec LimitRangeSpec !
+LimitRangeSpec
+  1 limits []LimitRangeItem !
+LimitRangeItem
+  1 type string !
+  2 max {}Quantity
+  3 min {}Quantity
+  4 default {}Quantity
+  5 defaultRequest {}Quantity
+  6 maxLimitRequestRatio {}Quantity
 ResourceQuota
   0 kind string
   0 apiVersion string

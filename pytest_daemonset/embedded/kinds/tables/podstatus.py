@@ -22,7 +22,7 @@ PodStatus
   18 extendedResourceClaimStatus PodExtendedResourceClaimStatus ?
   19 allocatedResources {}Quantity
   20 resources ResourceRequirements ?
-  21 nodeAllocatableResourceClaimStatuses []NodeAllocatableResourceClaimStatus merge=resourceClaimName
+  21 nodeAllocatableResourceClaimStatuses []NodeAllocatableResourceClaimStatus
 PodCondition
   1 type string !
   7 observedGeneration int64
