@@ -100,15 +100,17 @@ class ControllerConfig:
             )
 
     def _check_the_rest(self) -> None:
-        if self.timeout <= 0:
-            raise UsageError(f"timeout={self.timeout}: a controller needs more than 0 seconds to start")
+        if not 0 < self.timeout < float("inf"):
+            raise UsageError(
+                f"--daemonset-controller-timeout={self.timeout:g}: a controller needs more than 0 seconds to start, and an end"
+            )
         if self.replicas < 1:
             raise UsageError(f"--daemonset-controller-replicas={self.replicas}: expected a whole number above 0")
         if self.replicas > 1 and self.kind == "none":
             raise UsageError(f"--daemonset-controller-replicas={self.replicas}: nothing is started")
         for what, said in (("service_account", self.service_account), ("lease", self.lease)):
             if said and not re.fullmatch(r"[a-z0-9.-]+/[a-z0-9.:-]+", said):
-                raise UsageError(f"{what}={said!r}: expected namespace/name")
+                raise UsageError(f"{what}={said!r}: expected namespace/name, such as fleet/manager")
         if self.service_account and self.kind not in ("command", "python"):
             raise UsageError(
                 f"service_account={self.service_account!r}: for command: and python: only; {self.kind} has its own"

@@ -60,7 +60,7 @@ async def issue(client: Client, account: str, path: Path) -> Credential:
         ) from None
     token = str(told["status"]["token"])
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(_kubeconfig(client.kubeconfig, name, token), file)
+        json.dump(written(client.kubeconfig, name, token), file)
     claims = _claims(token)
     return Credential(path, f"JTI={claims['jti']}" if claims.get("jti") else "")
 
@@ -82,7 +82,14 @@ def _claims(token: str) -> dict[str, Any]:
     return claims
 
 
-def _kubeconfig(where: Kubeconfig, name: str, token: str) -> dict[str, Any]:
+def written(where: Kubeconfig, name: str, token: str) -> dict[str, Any]:
+    """A kubeconfig, to be written as JSON.
+
+    Args:
+        where: the cluster; its credentials are left out.
+        name: of the user.
+        token: the user's.
+    """
     cluster: dict[str, Any] = {"server": where.server}
     if where.ca:
         cluster["certificate-authority-data"] = base64.b64encode(where.ca).decode()

@@ -33,6 +33,7 @@ Pod = dict[str, Any]
 _TRIAL: Final = (
     10.0  # seconds that what has crashed while it started must stay up: a kubelet waits as long before its second try
 )
+_LAST_WORDS: Final = 5.0  # seconds that what an ended container has said may take to come
 _GRACE: Final = 30.0  # seconds that a pod has to end, unless it says otherwise
 
 
@@ -168,7 +169,7 @@ class InClusterController:
             if not waiting.done():
                 raise ClusterError(
                     f"{self.name} was not ready within {self.config.timeout:g} s; its last lines:\n{self._last_lines()}\n"
-                    f"  waited for: {self.config.ready}; if it needs longer, give the ControllerConfig a longer timeout"
+                    f"  waited for: {self.config.ready}; if it needs longer, raise --daemonset-controller-timeout"
                 )
             waiting.result()
         finally:
@@ -209,7 +210,7 @@ class InClusterController:
         for row in pod_troubles.rows(pod):
             run = (pod["metadata"]["uid"], row["name"], int(row.get("restartCount", 0)))
             ended = "running" not in (row.get("state") or {}) and bool(row.get("containerID"))
-            lines = await self._logs.last_lines(run, patience=5.0 if ended else 0.0)
+            lines = await self._logs.last_lines(run, patience=_LAST_WORDS if ended else 0.0)
             if lines or ended:
                 found.append(f"    last lines of container {row['name']}:\n{_indented(lines)}")
         return "\n".join(found)
@@ -231,7 +232,7 @@ class InClusterController:
         self._logs.only({pod["metadata"]["uid"] for _, pod in self._pods()})
 
     async def _tell(self, workload: Workload, pod: Pod, end: pod_troubles.End) -> None:
-        lines = _indented(await self._logs.last_lines(end.run, patience=5.0))
+        lines = _indented(await self._logs.last_lines(end.run, patience=_LAST_WORDS))
         reason = f" ({end.reason})" if end.reason not in ("", "Error") else ""
         which = f"container {end.run[1]} of pod {pod['metadata']['name']} of {workload}"
         death = ClusterError(
@@ -290,6 +291,7 @@ class InClusterController:
         if not await self._see(lambda _: False, grace + self.config.timeout):
             there = ", ".join(f"{pod['metadata']['namespace']}/{pod['metadata']['name']}" for _, pod in self._pods())
             raise ClusterError(f"{self.name} was asked to end, and is still there: {there}")
+        await self._logs.complete(patience=_LAST_WORDS)
 
     async def kill(self) -> None:
         """See `Controller`: its containers are frozen, taken out of the API, and killed by SIGKILL before they thaw.
@@ -308,6 +310,7 @@ class InClusterController:
         await self._tasks("kill", running)
         self._paused = False
         await self._see(lambda _: False)
+        await self._logs.complete(patience=_LAST_WORDS)
 
     async def restart(self) -> None:
         """See `Controller`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,6 @@ from pytest_daemonset.kube.errors import ApiError
 from pytest_daemonset.kube.resources import PODS
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
@@ -25,6 +25,7 @@ _PAUSE: Final = (
     0.3  # seconds until a log that broke off is asked for again: its container may have ended, which the watch tells
 )
 _KEPT: Final = 200  # lines of one container
+_STAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*")
 
 
 class PodLogs:
@@ -75,6 +76,16 @@ class PodLogs:
             await asyncio.wait([following], timeout=patience)
         return list(self._lines.get(run, ()))[-count:]
 
+    async def complete(self, *, patience: float) -> None:
+        """Wait until all that has ended is told to its end.
+
+        Args:
+            patience: seconds that it may take.
+        """
+        following = [task for run, task in self._following.items() if run in self._ended]
+        if following:
+            await asyncio.wait(following, timeout=patience)
+
     async def heard(self, pattern: re.Pattern[str]) -> None:
         """Wait for a line, from now on."""
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -102,6 +113,8 @@ class PodLogs:
                     async with contextlib.aclosing(self._client.lines(path, {**query, **since})) as lines:
                         async for line in lines:
                             stamp, _, text = line.partition(" ")
+                            if not _STAMP.fullmatch(stamp):
+                                continue  # the kubelet's own word, of a container that it has just removed
                             stamp = stamp.removesuffix("Z")
                             if stamp > before:  # whole seconds are all that a log can be asked for
                                 last = stamp

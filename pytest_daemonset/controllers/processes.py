@@ -12,8 +12,9 @@ from pytest_daemonset.controllers.leadership import Leadership
 from pytest_daemonset.controllers.objects import Objects
 from pytest_daemonset.controllers.replica import Replica
 from pytest_daemonset.errors import ClusterError, DaemonSetTestError, UsageError
+from pytest_daemonset.gathering import all_of
 from pytest_daemonset.kube.documents import documents
-from pytest_daemonset.processes import JsonLine, LogLine
+from pytest_daemonset.processes import JsonLine, LogLine, NotReadyInTime
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -115,9 +116,7 @@ class ProcessController:
         if not waiting:
             return
         ready = await self._readiness()
-        for done in await asyncio.gather(*(self._start(one, ready) for one in waiting), return_exceptions=True):
-            if isinstance(done, BaseException):
-                raise done
+        await all_of(*(self._start(one, ready) for one in waiting))
 
     async def _start(
         self, replica: Replica, ready: Callable[[Replica], JsonLine | LogLine | Callable[[], Awaitable[None]] | None]
@@ -127,9 +126,19 @@ class ProcessController:
         except ClusterError as error:
             if not self.config.ready:
                 raise
-            raise ClusterError(
-                f"{error}\n  waited for: {self.config.ready}; if it needs longer, give the ControllerConfig a longer timeout"
-            ) from error.__cause__
+            raise ClusterError(f"{error}\n  waited for: {self.config.ready}{self._advice(error)}") from error.__cause__
+
+    def _advice(self, error: ClusterError) -> str:
+        """More time helps who is slow, and neither who died nor who does not write to this cluster."""
+        if not isinstance(error, NotReadyInTime):
+            return ""
+        audit = self._cluster.audit
+        if self.config.kind == "builtin" or audit is None or audit.entries(user=self.user):
+            return "; if it needs longer, raise --daemonset-controller-timeout"
+        return (
+            "; the cluster has not had one write from it: does it use its own kubeconfig, which KUBECONFIG names, and "
+            "{kubeconfig} in a command? If it only needs longer, raise --daemonset-controller-timeout"
+        )
 
     async def start_replica(self, number: int) -> None:
         """Start one of them, and wait until it is ready."""
@@ -239,7 +248,11 @@ class ProcessController:
         if replica.disturbed and len(self.replicas) > 1:
             return  # it was frozen by the test, may have lost its lease, and ends for that as client-go has it
         lines = "\n".join(f"    {line}" for line in process.tail().splitlines()) or "    (it wrote nothing)"
-        death = ClusterError(f"{replica.name} died unasked, exit code {process.returncode}; its last lines:\n{lines}")
+        hint = "" if process.returncode else "\n  it ended as if its work was done: a controller has to stay and watch"
+        death = ClusterError(
+            f"{replica.name} died unasked, exit code {process.returncode}, {process.age:.1f} s after it was started; "
+            f"its last lines:\n{lines}{hint}"
+        )
         if self.on_death is None:
             self._untold = death
         else:

@@ -80,6 +80,11 @@ class Replica:
         """Whether its process runs; a paused one does."""
         return self._process is not None and self._process.running
 
+    @property
+    def paused(self) -> bool:
+        """Whether its process is there, and frozen."""
+        return self.running and self._paused
+
     def tail(self, lines: int = 20) -> str:
         """The last lines of its log."""
         return self._process.tail(lines) if self._process else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 
 import pytest
@@ -70,13 +71,48 @@ def test_who_never_writes_is_not_ready(run):
     result.stdout.fnmatch_lines(["*was not ready within 1 s*", "*waited for: write*"])
 
 
+def free(port: int) -> bool:
+    # none that the system hands out by itself: those come and go
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("program", "told", "advised"),
+    [
+        ("exit 3", "died before it was ready", ()),
+        (
+            "echo hello; sleep 60",
+            "was not ready within",
+            ("has not had one write from it", "raise --daemonset-controller-timeout"),
+        ),
+    ],
+    ids=["dies", "is busy with something else"],
+)
+def test_more_time_is_advised_to_who_is_there_and_the_kubeconfig_to_who_never_asked(run, program, told, advised):
+    text = "def test_it(controller): pass"
+    result = run(text, controller=f"command: sh -c '{program}'", controller_ready="log: READY", controller_timeout="2")
+    result.assert_outcomes(errors=1)
+    said = result.stdout.str()
+    assert told in said
+    assert "waited for: log: READY" in said
+    assert all(words in said for words in advised)
+    assert ("raise --daemonset-controller-timeout" in said) is bool(advised)
+
+
 def test_each_replica_has_a_port_of_its_own(run, pytester):
     pytester.makepyfile(server=SERVER)
+    digits = next(digits for digits in range(1500, 3276) if all(free(digits * 10 + number) for number in range(1, 3)))
     result = run(
         "def test_it(controller):\n    assert controller.running\n",
-        controller=f"command: {sys.executable} server.py 4781{{replica}}",
+        controller=f"command: {sys.executable} server.py {digits}{{replica}}",
         controller_replicas="2",
-        controller_ready="http: http://127.0.0.1:4781{replica}/",
+        controller_ready=f"http: http://127.0.0.1:{digits}{{replica}}/",
     )
     result.assert_outcomes(passed=1)
 
