@@ -220,7 +220,21 @@ _ALL += (
     BrokenController("tells-of-every-node", "writes an event for every node in every sync", ("EVT-04",), ("EVT-02",)),
     BrokenController("trusts-the-kubelet", "takes rejected pods for pods on their way", ("FAIL-09",), ("FAIL-02",)),
     BrokenController("tries-in-ending-namespaces", "tries again in namespaces that end", ("GC-08",), ("GC-01",)),
+    BrokenController("knows-its-own-only", "knows only the pods that this very process made", ("AMO-09",)),
+    BrokenController("overwrites-status", "writes the status whatever the version", ("STAT-07",)),
+    BrokenController("waits-for-the-gone", "waits for the end of a pod that was not there any more", ("ROB-04",)),
+    BrokenController("swallows-status-errors", "takes a refused status for written", ("ROB-10",)),
+    BrokenController("makes-in-vain", "makes a pod that it lost at birth again at once", ("ROB-15",), ("FAIL-08",)),
+    BrokenController("begins-with-the-refused", "tries nodes in one order, and stops at a refusal", ("FAIL-08",)),
+    BrokenController("forgets-the-refused", "takes a refused write for done", ("FAIL-08", "ROB-10")),
     BrokenController("stops-at-leftovers", "fails at a pod whose node is gone", ("UPD-21",), ("UPD-17",)),
+    BrokenController("trusts-its-cache", "takes what it does not see for not there", ("AMO-10",), ("PLACE-02",)),
+    BrokenController("takes-deleted-for-replaced", "counts a pod that it deleted as new", ("ROB-14",), ("UPD-01",)),
+    BrokenController("keeps-what-it-doubts", "creates again without an answer, and keeps both", ("AMO-11",)),
+    BrokenController("takes-silence-for-success", "takes no answer for a good one", ("AMO-11",)),
+    BrokenController("adopts-without-asking", "adopts for a set that may be going", ("GC-05",)),
+    BrokenController("waits-for-ever", "waits for lost events without end", ("ROB-05",), profile="reference"),
+    BrokenController("keeps-what-a-list-lacks", "keeps what a new list does not have", ("ROB-06",)),
 )
 _ALL += tuple(
     BrokenController(name, does, (row,), ("PLACE-01", "UPD-03"), profile="reference-kruise")
@@ -229,6 +243,8 @@ _ALL += tuple(
         ("pause-freezes-all", "does nothing for a set whose rollout is paused", "KRU-02"),
         ("update-selector-places", "takes the selector of a rollout for one of placement", "KRU-03"),
         ("makes-all-at-first", "makes pods everywhere, whatever partitioned scaling says", "KRU-06"),
+        ("selects-everything", "takes an empty selector for one that matches all", "OWN-09"),
+        ("takes-zero-literally", "replaces nothing where both limits are zero", "UPD-22"),
         ("ignores-burst", "makes as many pods in a sync as it likes to", "KRU-07"),
         ("tells-the-newest-hash", "names the revision made last, also after a rollback", "KRU-08"),
     )

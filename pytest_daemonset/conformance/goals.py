@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
-from pytest_daemonset.contract.events import DAEMONSET, NODE, POD
+from pytest_daemonset.contract.events import DAEMONSET, NODE, POD, REVISION
 from pytest_daemonset.contract.judging import Finding, FindingsJudgement
 from pytest_daemonset.contract.properties import Goal, Invariant
 from pytest_daemonset.contract.verdicts import BROKEN
@@ -210,6 +210,18 @@ def counters(**wanted: int) -> Goal:
 
     told = ", ".join(f"{field}={number}" for field, number in wanted.items())
     return StateGoal(f"counters({told})" if told else "observed", complaint, (DAEMONSET,))
+
+
+def _still_owned(state: State) -> str | None:
+    if state.daemonset is not None:
+        return "the set is still there"
+    held = [one.name for one in state.pods.values() if one.owner == state.subject.uid]
+    held += [one.name for one in state.revisions.values() if one.owner == state.subject.uid]
+    return f"still owned: {', '.join(held)}" if held else None
+
+
+orphaned: Final = StateGoal("orphaned", _still_owned, (DAEMONSET, POD, REVISION))
+"""The set is gone, and nothing that is left is owned by it."""
 
 
 class NeverWithoutAPod(Invariant):

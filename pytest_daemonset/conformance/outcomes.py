@@ -9,8 +9,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_daemonset.conformance.levels import LATER, SECTIONS, feature_of, level_of, offered, section_of
+from pytest_daemonset.conformance.levels import (
+    FEATURES,
+    LATER,
+    LATER_ROWS,
+    SECTIONS,
+    feature_of,
+    level_of,
+    offered,
+    section_of,
+)
 from pytest_daemonset.conformance.rows import ROWS
+from pytest_daemonset.conformance.texts import contract_texts
 from pytest_daemonset.errors import Violation
 from pytest_daemonset.report.conformance import Case, RowResult, worst
 
@@ -23,7 +33,10 @@ UNSUPPORTED: Final = "declared unsupported"
 _ON_GUARD: Final = " (on guard)"
 """Ends the name of a test of another row, where this row's invariant stood guard and was broken."""
 
-_GUARDED: Final = re.compile(r" was broken \[([A-Z]+-\d+(?:, [A-Z]+-\d+)*)\]")
+_GUARD: Final = re.compile(r"(\w+) was broken \[([A-Z]+-\d+(?:, [A-Z]+-\d+)*)\]")
+_MANY: Final = 3
+"""Rows: from so many on a cause is common."""
+
 _TOLD: Final = "_daemonset_told"
 """The attribute of a report that carries outcome and reason, also from a worker of pytest-xdist."""
 
@@ -43,9 +56,15 @@ def mark(items: Iterable[pytest.Item], row_of: dict[str, str], profile: Profile)
         feature = feature_of(row, profile.features) or next(lacking, None)
         known = profile.expected.get(row)
         if feature is not None:
-            item.add_marker(pytest.mark.skip(reason=f"{UNSUPPORTED}: {profile.name} does not offer {feature}"))
+            item.add_marker(pytest.mark.skip(reason=f"{UNSUPPORTED}: {_by_whom(profile, feature)}"))
         elif known is not None and known.concerns(item.name):
             item.add_marker(pytest.mark.xfail(raises=Violation, strict=True, reason=known.why))
+
+
+def _by_whom(profile: Profile, feature: str) -> str:
+    if feature in profile.features:
+        return f"the profile {profile.name} says that there is no {feature}"
+    return f"no DaemonSet has {feature}, and no profile says that this controller does"
 
 
 def tell(report: pytest.TestReport, call: pytest.CallInfo[Any]) -> None:
@@ -74,9 +93,16 @@ def tell(report: pytest.TestReport, call: pytest.CallInfo[Any]) -> None:
     setattr(report, _TOLD, list(told))
 
 
+def _left_out(ids: str) -> str:
+    """How a controller says that it does not offer what a guard watches, where that can be."""
+    rows = set(ids.split(", "))
+    feature = next((name for name, its in FEATURES.items() if its & rows), None)
+    return f", or say `{feature} = false` under [features] in a profile, if it offers none" if feature else ""
+
+
 def _broken_guards(told: str) -> list[str]:
     """The rows of the invariants that stood guard and were broken, as a violation and its notes name them."""
-    return sorted({row for found in _GUARDED.findall(told) for row in found.split(", ")})
+    return sorted({row for _, found in _GUARD.findall(told) for row in found.split(", ")})
 
 
 def _notes(raised: BaseException | None) -> str:
@@ -157,6 +183,27 @@ class Outcomes:
         told = [outcome for outcome in told if outcome != UNSUPPORTED] or told
         return worst([*told, *(["not reached"] if self.unreached(row) else [])])
 
+    def causes(self) -> tuple[str, ...]:
+        """What stood guard in rows of others and was broken there, so that many rows have one cause; the commonest first."""
+        found: dict[tuple[str, str], set[str]] = {}
+        for row, tests in self._tests.items():
+            for name, one in tests.items():
+                guard = _GUARD.search(one.told.partition("\n")[0])
+                if (
+                    guard
+                    and "failed" in one.outcomes
+                    and not name.endswith(_ON_GUARD)
+                    and row not in guard[2].split(", ")
+                ):
+                    found.setdefault((guard[1], guard[2]), set()).add(row)
+        many = sorted((item for item in found.items() if len(item[1]) >= _MANY), key=lambda item: -len(item[1]))
+        broken = sum(self.of(row) == "failed" for row in self.rows)
+        return tuple(
+            f"{len(rows)} of the {broken} broken rows ended because {guard} [{ids}], which every row is watched for, was broken: mend "
+            f"that first{_left_out(ids)}"
+            for (guard, ids), rows in many
+        )
+
     def results(self) -> tuple[RowResult, ...]:
         """All rows of the contract, those that are not checked yet too, section by section."""
         order = {family: index for index, family in enumerate(SECTIONS)}
@@ -166,7 +213,7 @@ class Outcomes:
     def _result(self, row: str) -> RowResult:
         if row not in ROWS:
             return RowResult(
-                row, _LATER_SENTENCE, section_of(row), level_of(row), "", "not yet checked", told=LATER[row]
+                row, LATER_ROWS[row], section_of(row), level_of(row), "", "not yet checked", told=LATER[row]
             )
         tests = tuple(
             Case(name, worst(one.outcomes or ["not reached"]), round(one.seconds, 3), one.told)
@@ -189,7 +236,5 @@ class Outcomes:
             known.why if expected and known is not None else told,
             known.workaround if expected and known is not None else "",
             tests,
+            contract_texts()[row],
         )
-
-
-_LATER_SENTENCE: Final = "not checked by this suite yet"

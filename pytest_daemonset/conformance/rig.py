@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pytest_daemonset.controllers.replica import Replica
     from pytest_daemonset.daemonsets.daemonsets import DaemonSets
     from pytest_daemonset.kube.audit import Entry
+    from pytest_daemonset.kube.client import Client
     from pytest_daemonset.kube.resources import Resource
     from pytest_daemonset.nodes.node import Node
     from pytest_daemonset.nodes.nodes import Nodes
@@ -93,6 +94,11 @@ class Rig:
         self._undo: list[Callable[[], object]] = []
         self.writes = WriteLog(running.cluster.audit, running.controller.user, sets.plural, self.shape.nudge)
 
+    @property
+    def client(self) -> Client:
+        """The suite's own client."""
+        return self._running.cluster.client
+
     def has(self, capability: str) -> bool:
         """Whether the cluster can do something, such as ``behave``."""
         return capability in self._running.cluster.capabilities
@@ -106,7 +112,7 @@ class Rig:
 
         Args:
             manifest: see `manifests.daemonset`.
-            guard: what must hold in every state from now to the end of the row.
+            guard: what must hold in every state from its first moment to the end of the row.
             recorded: whether revisions and the labels of pods stand guard too (REV-03), where there is a history: not in a row
                 that takes a revision away itself, or plants a pod without its label.
         """
@@ -115,7 +121,7 @@ class Rig:
             guard += RECORDED
         if guard:
             # Not left: the scope ends it with the row, and what it found is the row's failure.
-            applied.daemonset.always(*guard).__enter__()
+            applied.daemonset.always(*guard, from_birth=True).__enter__()
         return applied
 
     # Nodes
@@ -131,19 +137,18 @@ class Rig:
             self.nodes.join(missing).wait()
         return self.nodes[:count]
 
-    def patch_node(self, node: Node, patch: Mapping[str, Any], subresource: str | None = None) -> None:
-        """Change a Node object in a way for which there is no verb, by a merge patch.
+    def patch_node(
+        self, node: Node, patch: Mapping[str, Any], subresource: str | None = None, kind: str = MERGE_PATCH
+    ) -> None:
+        """Change a Node object in a way for which there is no verb.
 
         Args:
             node: which.
-            patch: the merge patch.
+            patch: the patch.
             subresource: ``status``, or None for the object itself.
+            kind: of patch: merge or strategic.
         """
-        self.do(
-            lambda: self._running.cluster.client.patch(
-                NODES, node.name, patch, kind=MERGE_PATCH, subresource=subresource
-            )
-        )
+        self.do(lambda: self.client.patch(NODES, node.name, patch, kind=kind, subresource=subresource))
 
     # Objects
 
@@ -157,7 +162,7 @@ class Rig:
         """
         where = (namespace or self.namespace) if resource.namespaced else None
         kind, made = self._kind(resource), self._body(resource, body)
-        return self._read(resource, self.do(lambda: self._running.cluster.client.create(kind, made, where)))
+        return self._read(resource, self.do(lambda: self.client.create(kind, made, where)))
 
     def dry_run(self, resource: Resource, body: Mapping[str, Any]) -> Object:
         """What the API server would make of an object of the row's namespace, without making it.
@@ -165,7 +170,7 @@ class Rig:
         Arguments: as for `create`.
         """
         path, made = self._kind(resource).path(self.namespace), self._body(resource, body)
-        answer = self.do(lambda: self._running.cluster.client.request("POST", path, made, query={"dryRun": "All"}))
+        answer = self.do(lambda: self.client.request("POST", path, made, query={"dryRun": "All"}))
         return self._read(resource, answer)
 
     def plant(self, pod: Mapping[str, Any], namespace: str | None = None) -> Object:
@@ -185,7 +190,7 @@ class Rig:
         """
         where = (namespace or self.namespace) if resource.namespaced else None
         try:
-            found = self.do(lambda: self._running.cluster.client.get(self._kind(resource), name, where))
+            found = self.do(lambda: self.client.get(self._kind(resource), name, where))
         except ApiError as error:
             if error.status == 404:
                 return None
@@ -215,9 +220,7 @@ class Rig:
         where = namespace or self.namespace
         content = self.shape.own(patch) if resource == DAEMONSETS else patch
         stored = self.do(
-            lambda: self._running.cluster.client.patch(
-                self._kind(resource), name, content, where, kind=kind, subresource=subresource
-            )
+            lambda: self.client.patch(self._kind(resource), name, content, where, kind=kind, subresource=subresource)
         )
         return self._read(resource, stored)
 
@@ -230,12 +233,12 @@ class Rig:
             namespace: where; by default the row's.
         """
         where = namespace or self.namespace
-        self.do(lambda: self._running.cluster.client.delete(self._kind(resource), name, where))
+        self.do(lambda: self.client.delete(self._kind(resource), name, where))
 
     def objects(self, resource: Resource, namespace: str | None = None) -> list[Object]:
         """Read the objects of a namespace, by default the row's."""
         where = namespace or self.namespace
-        found = self.do(lambda: self._running.cluster.client.list(self._kind(resource), where))
+        found = self.do(lambda: self.client.list(self._kind(resource), where))
         return [self._read(resource, one) for one in found["items"]]
 
     def comes_to(self, resource: Resource, good: Callable[[Iterable[Object]], bool], *, within: float) -> bool:
@@ -249,7 +252,7 @@ class Rig:
         Returns:
             Whether they came to be so in time.
         """
-        client, kind = self._running.cluster.client, self._kind(resource)
+        client, kind = self.client, self._kind(resource)
         return self.do(
             lambda: until(client, [(kind, self.namespace)], lambda seen: good(seen[kind.kind].values()), within)
         )
@@ -267,7 +270,7 @@ class Rig:
             The HTTP status, 200 for every success, and the object or the Status answered.
         """
         try:
-            return 200, self.do(lambda: self._running.cluster.client.request(verb, path, body, **more))
+            return 200, self.do(lambda: self.client.request(verb, path, body, **more))
         except ApiError as error:
             return error.status, {"reason": error.reason, "message": error.message}
 
@@ -283,11 +286,7 @@ class Rig:
         if grace is not None:
             options["gracePeriodSeconds"] = grace
         try:
-            self.do(
-                lambda: self._running.cluster.client.delete(
-                    PODS, metadata["name"], metadata["namespace"], options=options
-                )
-            )
+            self.do(lambda: self.client.delete(PODS, metadata["name"], metadata["namespace"], options=options))
         except ApiError as error:
             if error.status not in (404, 409):
                 raise
@@ -309,7 +308,7 @@ class Rig:
             namespace: which.
         """
         name = namespace or self.namespace
-        client = self._running.cluster.client
+        client = self.client
 
         def say(what: str | None) -> None:
             self.do(
@@ -321,7 +320,7 @@ class Rig:
 
     def end_namespace(self, name: str) -> None:
         """Begin the deletion of a namespace; that it has begun, or is over, is no error."""
-        client = self._running.cluster.client
+        client = self.client
         try:
             self.do(lambda: client.delete(NAMESPACES, name))
         except ApiError as error:
@@ -337,6 +336,31 @@ class Rig:
     def start(self) -> None:
         """Start it."""
         self.do(self._running.controller.start)
+
+    async def kill(self) -> None:
+        """End the controller as a power cut would; for a webhook, which runs in the portal's loop. Then `start`."""
+        await self._running.controller.kill()
+
+    def await_event(self, event: asyncio.Event, what: str) -> None:
+        """Wait until something has come about that a webhook notes.
+
+        Args:
+            event: set in the portal's loop.
+            what: what shall come about, for the message.
+
+        Raises:
+            Violation: it has not, in time.
+        """
+        __tracebackhide__ = True
+        within = self.daemonsets.observations[self.namespace].constants.within(len(self.nodes))
+
+        async def come() -> bool:
+            waiting = asyncio.ensure_future(event.wait())
+            done, _ = await asyncio.wait([waiting], timeout=within)
+            waiting.cancel()
+            return bool(done)
+
+        self.expect(self.do(come), f"the controller was waited for {within:g} s: {what}")
 
     def restart(self) -> None:
         """Stop it and start it."""

@@ -1,4 +1,4 @@
-"""The fixture of the rows, as a plugin: built on the plugin's private fixtures only, so that nobody's own change it."""
+"""The fixtures of the rows, as a plugin: built on the plugin's private fixtures only, so that nobody's own change it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from pytest_daemonset.fixtures import RUN
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_daemonset.conformance.interception import Interception
     from pytest_daemonset.conformance.rig import Rig
     from pytest_daemonset.daemonsets.daemonsets import DaemonSets
     from pytest_daemonset.nodes.nodes import Nodes
     from pytest_daemonset.observe.scope import Scope
+    from pytest_daemonset.proxy.proxy import Proxy
     from pytest_daemonset.running import Running
 
 
@@ -46,3 +48,21 @@ def rig(
     rig.workers(1)  # on a cluster without any node, most rows would hold without proving anything
     yield rig
     rig.close()
+
+
+@pytest.fixture(scope="module")
+def _proxy(pytestconfig: pytest.Config, _daemonset_running: Running) -> Iterator[Proxy]:
+    """For the rows of one file, since the controller has to be started anew for it, and again after it."""
+    from pytest_daemonset.conformance.interception import led_through_a_proxy
+
+    run = pytestconfig.stash[RUN]
+    with led_through_a_proxy(_daemonset_running, lambda: not run.interrupted) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def way(rig: Rig, _proxy: Proxy) -> Interception:
+    """The way from the controller to its API, on which things go wrong."""
+    from pytest_daemonset.conformance.interception import Interception
+
+    return Interception(rig, _proxy)

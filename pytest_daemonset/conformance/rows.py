@@ -185,7 +185,20 @@ _ALL = (
     Row("GC-08", "in a namespace that is being deleted, refused pods are not tried again and again", "S", "P2"),
     Row("EVT-04", "under permanent failure the events stay few", "S", "P2"),
     Row("FAIL-09", "pods that the kubelet rejects or evicts are replaced as failed ones", "L", "P2"),
+    Row("AMO-09", "a controller that crashes while it makes pods makes no second one for a node once it is back", "S"),
+    Row("STAT-07", "a status write that conflicts is tried again, and loses nothing of others", "L", "P1"),
+    Row("ROB-04", "a delete that is answered not found counts as done", "L"),
+    Row("ROB-10", "writes that the API server fails are tried again until they are done", "L"),
+    Row("OWN-09", "a set with an empty selector is left alone, and never matches everything", "S", "P2"),
+    Row("UPD-22", "where both limits are zero, one unavailable node is allowed", "L", "P2"),
+    Row("ROB-15", "an API server that takes labels away does not make it create pods without end", "S", "P2"),
     Row("ROB-13", "the controller writes to nothing but what is its own", "S", "P1"),
+    Row("AMO-10", "while the events of its pods are late, the controller makes no second one for a node", "S"),
+    Row("AMO-11", "a create without an answer leaves at most a transient duplicate, which is pruned", "L", "P1"),
+    Row("GC-05", "for a set that only its cache shows alive, the controller adopts nothing", "S", "P1"),
+    Row("ROB-05", "lost events wedge no set for ever", "L", "P1"),
+    Row("ROB-06", "a watch that breaks and cannot be resumed leads to the right end state", "L"),
+    Row("ROB-14", "while the events of its pods are late, a rollout keeps to its limit", "S", "P1"),
 )
 
 ROWS = MappingProxyType({row.id: row for row in _ALL})

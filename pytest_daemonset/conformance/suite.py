@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -14,7 +15,7 @@ from pytest_daemonset.conformance.levels import LEVELS, chosen, level_of, sectio
 from pytest_daemonset.conformance.outcomes import Outcomes, mark, tell
 from pytest_daemonset.conformance.profiles import Profile
 from pytest_daemonset.conformance.rows import ROWS
-from pytest_daemonset.errors import UsageError
+from pytest_daemonset.errors import ClusterError, UsageError
 from pytest_daemonset.fixtures import RUN
 from pytest_daemonset.report.badge import badge
 from pytest_daemonset.report.conformance import Report
@@ -97,7 +98,13 @@ class Completeness:
         for item in kept:
             row = rows[item.nodeid]
             self.outcomes.expect(row, item.nodeid.rpartition("::")[2])
-            item.user_properties += [("row", row), ("level", level_of(row)), ("section", section_of(row))]
+            promise = " ".join((inspect.getdoc(getattr(item, "function", None)) or "").split())
+            item.user_properties += [
+                ("row", row),
+                ("level", level_of(row)),
+                ("section", section_of(row)),
+                ("contract", promise),
+            ]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:  # noqa: ARG002
@@ -116,6 +123,13 @@ class Completeness:
         running = item.config.stash[RUN].running
         if running is not None:
             report._daemonset_version = running.cluster.version  # type: ignore[attr-defined]
+        if report.failed and call.excinfo is not None and isinstance(call.excinfo.value, ClusterError):
+            if running is None:
+                item.session.shouldfail = "no row can be judged: what they need did not start"
+            elif not running.controller.running and running.silence():
+                item.session.shouldfail = (
+                    "no row can be judged: the controller ended before it had written anything to the cluster"
+                )
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -138,8 +152,12 @@ class Completeness:
         ):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+    ) -> None:
         """Say whose promise was judged, and how it came out; name the rows that are not kept; write the report."""
+        if exitstatus == pytest.ExitCode.USAGE_ERROR:
+            return  # nothing was judged, and the one line that says why is all that there is to say
         terminalreporter.section("conformance")
         terminalreporter.write_line(config.stash[RUN].setting)
         came = {row: self.outcomes.of(row) for row in sorted(self.rows)}
@@ -147,9 +165,13 @@ class Completeness:
             for row in (row for row, found in came.items() if found == outcome):
                 terminalreporter.write_line(f"  {word:<9} {row:<9} {ROWS[row].sentence}", **{colour: True})
         if self.unjudged:
-            terminalreporter.write_line(f"  not reached: {', '.join(self.unjudged)}", red=True)
+            few = len(self.unjudged) <= _NAMED
+            which = ", ".join(self.unjudged) if few else f"{len(self.unjudged)} rows"
+            terminalreporter.write_line(f"  not reached: {which}", red=True)
         told = self._report(config)
         terminalreporter.write_line(told.headline, bold=True)
+        for cause in told.causes:
+            terminalreporter.write_line(f"  {cause}", red=True)
         times = told.times()
         slowest = ", ".join(f"{row.id} {row.seconds:.1f} s" for row in told.slowest(_SLOWEST))
         terminalreporter.write_line(
@@ -180,10 +202,12 @@ class Completeness:
             seconds=round(seconds, 1),
             rows=outcomes.results(),
             notes=tuple(run.closing),
+            causes=outcomes.causes(),
         )
 
 
 _SLOWEST = 5
+_NAMED = 20  # more rows that were not reached are a number: the report names them
 
 _WORDS = {
     "failed": ("broken", "red"),

@@ -16,7 +16,7 @@ CONDITION = {"type": "ConformanceChecked", "status": "True"}
 
 
 def test_API_05_generation_counts_changes_of_the_spec_alone(rig: Rig) -> None:
-    """Generation starts at 1 and rises with the spec alone; object and status are written through doors of their own.
+    """Given a set of generation 1, when its spec, labels or status is written, then the spec alone raises it; each has its own door.
 
     Source: test/cmd/apps.sh run_daemonset_tests. Catches: a kind without a status subresource, whose own status writes
     make new generations, and a controller that changes specs. Trap: none; the row writes a condition only, so its own

@@ -138,7 +138,7 @@ def test_API_04_impossible_strategies_and_limits_are_refused(rig: Rig, change: A
 
 
 def test_API_06_every_verb_works_on_sets(rig: Rig) -> None:
-    """Sets are created, read, listed, replaced, patched, deleted by collection, and their status is read and written.
+    """When sets are created, read, listed, replaced, patched or deleted by collection, or their status is, then the API does so.
 
     Source: e2e "should list and delete a collection of DaemonSets". Catches: a verb that is not served. Trap: the list is that
     of the namespace, for others run beside.
@@ -166,7 +166,7 @@ def test_API_06_every_verb_works_on_sets(rig: Rig) -> None:
 
 
 def test_API_07_there_is_no_scale_of_a_set(rig: Rig) -> None:
-    """A set has no scale subresource, so no autoscaler applies to it.
+    """When the scale of a set is asked for, then there is none, so no autoscaler applies to it.
 
     Source: code. Catches: a number of replicas where the nodes decide. Trap: none.
     """

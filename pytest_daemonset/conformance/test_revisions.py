@@ -105,7 +105,7 @@ def test_REV_02_a_new_revision_appears_if_and_only_if_the_template_is_new(rig: R
 
 
 def test_REV_03_every_pod_carries_the_label_of_its_revision(rig: Rig) -> None:
-    """Each pod carries the hash of a revision of its set, and is as that revision says.
+    """When pods are made, then each carries the hash of a revision of its set, and is as that revision says.
 
     Source: e2e checkDaemonSetPodsLabels (at rest). Catches: new pods with the old hash. Trap: every state of a rollout, of a
     rollback and of a replacement is judged, after the fact and from before the set existed; terminating and adopted pods are

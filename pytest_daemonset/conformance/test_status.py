@@ -82,7 +82,7 @@ def test_STAT_04_every_status_is_consistent_in_itself(rig: Rig) -> None:
 
 
 def test_STAT_05_the_observed_generation_never_lies(rig: Rig) -> None:
-    """The observed generation never exceeds the generation, never falls, catches up, and comes after the work.
+    """When the spec changes, then the observed generation catches up, after the work; it never exceeds the generation, and never falls.
 
     Source: unit TestObservedGeneration. Catches: it is set first, so that waiters see "done" too soon. Trap: "after the
     work" means after the needed writes were tried, so the versions of pods and status are compared, not their end.

@@ -9,6 +9,7 @@ import pytest
 from pytest_daemonset.conformance.goals import counters, every_eligible_node_served, going_or_gone
 from pytest_daemonset.conformance.manifests import daemonset
 from pytest_daemonset.contract import expected_tolerations, one_pod_per_node, pod_on, ready, status_matches
+from pytest_daemonset.kube.client import STRATEGIC_PATCH
 from pytest_daemonset.kube.resources import CONTROLLER_REVISIONS
 
 if TYPE_CHECKING:
@@ -78,9 +79,12 @@ def test_TAINT_09_a_node_without_network_is_for_the_host_network_only(rig: Rig, 
     """Given a node whose network is unavailable, then a pod of the host network is made there, and no other is.
 
     Source: integration TestUnschedulableNodeDaemonDoesLaunchPod. Catches: the toleration on every pod, so that ordinary ones
-    start before there is a network. Trap: the taint is set outright, for no node lifecycle loop need run.
+    start before there is a network. Trap: the taint is set outright, for no node lifecycle loop need run; where one does, it would take
+    the taint away again but for the condition.
     """
-    node = rig.workers(2)[0]
+    node = rig.nodes.join().wait()
+    condition = {"type": "NetworkUnavailable", "status": "True", "reason": "Conformance"}
+    rig.patch_node(node, {"status": {"conditions": [condition]}}, "status", STRATEGIC_PATCH)
     node.taint(f"{NODE_KEY}network-unavailable:NoSchedule").wait()
     agent = rig.apply(daemonset(hostNetwork=host_network))
     agent.eventually(every_eligible_node_served)

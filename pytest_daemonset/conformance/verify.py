@@ -15,6 +15,8 @@ from pytest_daemonset.conformance.manifests import IMAGE, OTHER_IMAGE
 from pytest_daemonset.conformance.profiles import Profile
 from pytest_daemonset.conformance.rows import ROWS
 from pytest_daemonset.errors import UsageError
+from pytest_daemonset.folders import make_writable
+from pytest_daemonset.options import OPTIONS
 
 if TYPE_CHECKING:
     import argparse
@@ -64,6 +66,7 @@ def verify(options: argparse.Namespace) -> int:
     words += [
         f"--daemonset-controller={options.controller}",
         f"--daemonset-controller-ready={options.controller_ready}",
+        f"--daemonset-controller-timeout={options.controller_timeout}",
         f"--daemonset-controller-replicas={options.controller_replicas}",
         f"--daemonset-controller-service-account={options.controller_service_account}",
         f"--daemonset-controller-manifests={options.controller_manifests}",
@@ -73,7 +76,10 @@ def verify(options: argparse.Namespace) -> int:
     if options.exitfirst:
         words.append("-x")
     junit = options.junit
+    if junit:
+        make_writable(junit.absolute().parent, f"--junit {junit}")
     if options.report:
+        make_writable(options.report, f"--report {options.report}")
         words.append(f"--report={options.report.absolute()}")
         junit = junit or options.report / "junit.xml"
     if junit:
@@ -103,8 +109,6 @@ def _k3s(settings: Sequence[str], cluster: str) -> list[str]:
         if settings:
             raise UsageError(f"--k3s {settings[0]}: only with --cluster k3s")
         return []
-    from pytest_daemonset.plugin import OPTIONS  # imported any sooner, pytest could not rewrite its assertions
-
     images = [IMAGE, OTHER_IMAGE]
     words = []
     for setting in settings:

@@ -97,7 +97,7 @@ class FindingsJudgement(Judgement):
         """Judge the state from scratch. To be called once, when the judgement is otherwise complete."""
         for key in self.keys():
             self._note(key, self.judge(key), self.since(key))
-        self._note(_GATE, self.gate(), None)
+        self._note(_GATE, self.gate(), self._looked_at)
         self._settle(self._answer(), self._reasons, None)
 
     @abc.abstractmethod
@@ -120,9 +120,14 @@ class FindingsJudgement(Judgement):
         """What shows that the property holds, as last judged, if it can be named: for one that should never hold."""
         return ()
 
-    def since(self, key: str) -> float | None:  # noqa: ARG002  (what is judged from the start was so before)
+    def since(self, key: str) -> float | None:  # noqa: ARG002  (of the state as a whole, no more is known)
         """Since when a finding that was there at the beginning is known to be so, in unix seconds."""
-        return None
+        return self._looked_at
+
+    @property
+    def _looked_at(self) -> float | None:
+        """When the present state came to be, which is the least that can be said; None if nothing was seen yet."""
+        return self.state.at or None
 
     def update(self, event: Event, change: Change) -> Verdict:
         if event.kind not in self.reads:

@@ -202,7 +202,7 @@ class _StatusMatchesJudgement(SignatureJudgement):
             ("currentNumberScheduled", published.current, total.current),
             ("numberMisscheduled", published.misscheduled, total.misscheduled),
             ("numberReady", published.ready, total.ready),
-            ("numberUnavailable", published.unavailable, total.desired - published.available),
+            ("numberUnavailable", published.unavailable, max(0, total.desired - published.available)),
         ]
         if self.state.current_revision is not None:
             compared.append(("updatedNumberScheduled", published.updated, total.updated))

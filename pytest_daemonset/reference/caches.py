@@ -84,13 +84,15 @@ class Caches:
         listener: who is told, after the indexes have followed.
     """
 
+    store: type[Store[Any]] = Store
+
     def __init__(self, client: Client, listener: Listener) -> None:
         self._listener = listener
         moved = listener.on_progress
-        self.nodes: Store[NodeView] = Store(listener.node_view, self._node, moved)
-        self.pods: Store[PodView] = Store(listener.pod_view, self._pod, moved)
-        self.daemonsets: Store[Json] = Store(_slim, listener.on_daemonset, moved)
-        self.revisions: Store[RevisionView] = Store(lambda o: RevisionView.of(_slim(o)), self._revision, moved)
+        self.nodes: Store[NodeView] = self.store(listener.node_view, self._node, moved)
+        self.pods: Store[PodView] = self.store(listener.pod_view, self._pod, moved)
+        self.daemonsets: Store[Json] = self.store(_slim, listener.on_daemonset, moved)
+        self.revisions: Store[RevisionView] = self.store(lambda o: RevisionView.of(_slim(o)), self._revision, moved)
         self.node_named: dict[str, NodeView] = {}
         self.pods_by: Owners[PodView] = Owners()
         self.revisions_by: Owners[RevisionView] = Owners()

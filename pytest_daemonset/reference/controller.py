@@ -65,13 +65,19 @@ class Controller(Decisions):
     election = Election
     """How it becomes the leader where there are several, and what it may do until then."""
 
+    writer_type: type[Writer] = Writer
+    """Who writes for it."""
+
+    caches_type: type[Caches] = Caches
+    """What it knows."""
+
     def __init__(self, client: Client) -> None:
         loop = asyncio.get_running_loop()
         self.queue = WorkQueue(loop.time, loop.call_later)
         self.expectations = Expectations(time.monotonic)
         self.recorder = Recorder(client, Filter(time.monotonic))
-        self.writer = Writer(client, self.expectations, self.recorder)
-        self.caches = Caches(client, self)
+        self.writer = self.writer_type(client, self.expectations, self.recorder)
+        self.caches = self.caches_type(client, self)
         self.failures = Backoff(time.monotonic)
         self.futile = Backoff(time.monotonic)
         self._memory: dict[str, Memory] = {}
@@ -188,8 +194,7 @@ class Controller(Decisions):
             return
         if not self.may_act(daemonset) or not self._sees_its_writes(uid):
             return
-        selector = daemonset["spec"]["selector"]
-        if not selector.get("matchLabels") and not selector.get("matchExpressions"):
+        if self.selects_nothing(daemonset):
             message = "This daemon set is selecting all pods. A non-empty selector is required."
             self.recorder.record(daemonset, "Warning", "SelectingAll", message)
             return

@@ -30,6 +30,11 @@ class Decisions:
         """Whether anything may be written for the set: not from the moment that it is being deleted (GC-04)."""
         return "deletionTimestamp" not in daemonset["metadata"]
 
+    def selects_nothing(self, daemonset: Json) -> bool:
+        """Whether the selector is empty, which is refused: it must not match everything (OWN-09)."""
+        selector = daemonset["spec"]["selector"]
+        return not selector.get("matchLabels") and not selector.get("matchExpressions")
+
     def eligibility(self, template: Json) -> Eligibility:
         """Who decides where the template's pods may be."""
         return Eligibility(template)

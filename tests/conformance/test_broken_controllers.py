@@ -113,10 +113,12 @@ def test_the_matrix_is_one_command_and_a_report(tmp_path: Path, capsys: pytest.C
 
 
 OWN = """
-from pytest_daemonset import one_pod_per_node
+from pytest_daemonset import at_most_one_pod_per_node, one_pod_per_node
 
 def test_every_node_has_its_agent(daemonsets):
-    daemonsets.apply("agent.yaml").wait().eventually(one_pod_per_node, within=3).wait()
+    agent = daemonsets.apply("agent.yaml").wait()
+    with agent.always(at_most_one_pod_per_node):
+        agent.eventually(one_pod_per_node).wait()
 """
 
 

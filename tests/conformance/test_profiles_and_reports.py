@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from pytest_daemonset.errors import UsageError
 from pytest_daemonset.observe.constants import Constants
 from pytest_daemonset.report import conformance
 from pytest_daemonset.report.badge import badge
-from pytest_daemonset.report.conformance import OUTCOMES, Case, Report, RowResult, worst
+from pytest_daemonset.report.conformance import OUTCOMES, Case, ContractText, Report, RowResult, worst
 from pytest_daemonset.report.markdown import markdown
 from pytest_daemonset.report.page import page
 
@@ -152,12 +153,50 @@ def test_a_case_for_a_feature_that_is_not_offered_says_nothing_of_a_row_that_has
     outcomes = Outcomes(frozenset(("STAT-11", "AMO-06")), Profile("mine"))
     for row, name, told in (
         ("STAT-11", "test_STAT_11[without surge]", ["passed", ""]),
-        ("STAT-11", "test_STAT_11[with surge]", ["declared unsupported", "mine does not offer surge"]),
-        ("AMO-06", "test_AMO_06", ["declared unsupported", "mine does not offer surge"]),
+        (
+            "STAT-11",
+            "test_STAT_11[with surge]",
+            ["declared unsupported", "the profile mine says that there is no surge"],
+        ),
+        ("AMO-06", "test_AMO_06", ["declared unsupported", "the profile mine says that there is no surge"]),
     ):
         outcomes.expect(row, name)
         outcomes.add(row, name, report(told))
     assert (outcomes.of("STAT-11"), outcomes.of("AMO-06")) == ("passed", "declared unsupported")
+
+
+@pytest.mark.parametrize(
+    ("guard", "rows", "told"),
+    [
+        (
+            "labelled_with_a_revision was broken [REV-03, REV-08]",
+            3,
+            "3 of the 3 broken rows ended because labelled_with_a_revision",
+        ),
+        (
+            "labelled_with_a_revision was broken [REV-03, REV-08]",
+            3,
+            "or say `history = false` under [features] in a profile",
+        ),
+        (
+            "status_consistent was broken [STAT-04]",
+            3,
+            "[STAT-04], which every row is watched for, was broken: mend that first",
+        ),
+        ("labelled_with_a_revision was broken [REV-03, REV-08]", 2, ""),
+        ("one_pod_per_node did not come true within 3 s [PLACE-01]", 3, ""),
+        ("no\n  status_consistent was broken [STAT-04]", 3, ""),
+    ],
+)
+def test_what_many_rows_were_broken_by_is_told_once(guard: str, rows: int, told: str) -> None:
+    ids = ["PLACE-01", "PLACE-03", "PLACE-04"][:rows]
+    outcomes = Outcomes(frozenset(ids), Profile("mine"))
+    for row in ids:
+        made = pytest.TestReport("x", ("x", 1, "x"), {}, "failed", None, "call")
+        setattr(made, "_daemonset_told", ["failed", f"DaemonSet a/b: {guard}"])  # noqa: B010  (as `outcomes.tell` does)
+        outcomes.add(row, f"test_{row}", made)
+    assert told in "".join(outcomes.causes())
+    assert bool(outcomes.causes()) is bool(told)
 
 
 EVIL = "<script>alert('pod & node')</script>"
@@ -176,6 +215,7 @@ def made(*outcomes: str) -> Report:
             EVIL,
             "wait",
             (Case("t", outcome, 1.5, EVIL),),
+            (ContractText("test_it", f"given {EVIL}", "issue 1", "two pods", "none"),),
         )
         for number, outcome in enumerate(outcomes, 1)
     )
@@ -189,6 +229,7 @@ def made(*outcomes: str) -> Report:
         3.0,
         rows,
         (EVIL,),
+        causes=(EVIL,),
     )
 
 
@@ -244,6 +285,10 @@ def test_the_page_needs_nothing_else_and_escapes_what_was_told() -> None:
     assert not reader.loads
     assert not reader.open
     assert EVIL not in text
+    assert text.count("<summary>what the contract says</summary>") == len(OUTCOMES) + 4, (
+        "in each row, and in what is not kept"
+    )
+    assert escape(f"given {EVIL}") in text
     assert all(outcome in text for outcome in OUTCOMES)
 
 
@@ -251,6 +296,8 @@ def test_markdown_tells_the_outcomes() -> None:
     text = markdown(made(*OUTCOMES))
     assert "**1 of 6 rows kept, 1 declared unsupported**" in text
     assert text.count("## At most one") == 1
+    assert "| [AMO-01](#amo-01) |" in text
+    assert f"\n### AMO-01\n\ngiven {EVIL}\n\n- source: issue 1\n- it catches: two pods\n" in text
 
 
 def test_a_known_failure_is_expected_and_a_row_that_is_kept_after_all_is_told(tmp_path: Path) -> None:
@@ -264,12 +311,15 @@ def test_a_known_failure_is_expected_and_a_row_that_is_kept_after_all_is_told(tm
     assert run.returncode == 0, run.stdout
     told = json.loads((tmp_path / "told" / "report.json").read_text())
     jsonschema.validate(told, SCHEMA)
-    assert '<property name="row" value="PLACE-03"' in (tmp_path / "told" / "junit.xml").read_text()
+    units = (tmp_path / "told" / "junit.xml").read_text()
+    assert '<property name="row" value="PLACE-03"' in units
+    assert '<property name="contract" value="Given a nodeSelector' in units
+    assert told["rows"]["PLACE-03"]["contract"][0]["promise"].startswith("Given a nodeSelector")
     assert told["rows"]["PLACE-03"]["outcome"] == "expected to fail"
     assert told["rows"]["PLACE-03"]["workaround"] == "use one label"
     assert told["rows"]["EVT-01"]["outcome"] == "declared unsupported"
     assert told["rows"]["PLACE-02"]["outcome"] == "passed"
-    assert told["rows"]["AMO-10"]["outcome"] == "not yet checked"
+    assert told["rows"]["KRU-04"]["outcome"] == "not yet checked"
     assert {path.name for path in (tmp_path / "told").iterdir()} == {
         "report.json",
         "report.md",

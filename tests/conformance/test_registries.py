@@ -12,12 +12,14 @@ import pytest
 
 import pytest_daemonset.conformance
 from pytest_daemonset.conformance.broken import BROKEN, UNPROVEN
+from pytest_daemonset.conformance.levels import LATER, LATER_ROWS
 from pytest_daemonset.conformance.outcomes import Outcomes, tell
 from pytest_daemonset.conformance.profiles import Profile
 from pytest_daemonset.conformance.rig import RECORDED, SAFETY
 from pytest_daemonset.conformance.rolling import GUARD, SURGE_GUARD
 from pytest_daemonset.conformance.rows import ROWS
 from pytest_daemonset.conformance.suite import row_of
+from pytest_daemonset.conformance.texts import contract_texts
 from pytest_daemonset.errors import Violation
 
 SUITE = Path(pytest_daemonset.conformance.__file__).parent
@@ -48,6 +50,15 @@ def test_every_test_says_what_it_checks_whence_it_comes_what_it_catches_and_whic
 ) -> None:
     text = ast.get_docstring(test) or ""
     assert all(word in text for word in ("Source:", "Catches:", "Trap:"))
+
+
+def test_every_row_is_told_with_what_the_contract_says() -> None:
+    texts = contract_texts()
+    assert set(texts) == set(ROWS)
+    for text in (one for those in texts.values() for one in those):
+        assert all((text.promise, text.source, text.catches, text.trap)), text.test
+    assert set(LATER) == set(LATER_ROWS)
+    assert not set(LATER) & set(ROWS)
 
 
 def test_every_row_catches_a_broken_controller_or_says_why_not() -> None:
@@ -99,12 +110,16 @@ WITHOUT_BARRIER = {
     **dict.fromkeys(("UPD-10", "REV-04", "REV-09", "KRU-08"), "what was made on the way to the end is counted"),
     **dict.fromkeys(("ROB-09", "OWN-06"), "a rest is watched for as long as it takes"),
     **dict.fromkeys(
-        ("FAIL-08", "FAIL-10", "ROB-02", "EVT-04"),
+        ("FAIL-08", "FAIL-10", "ROB-02", "ROB-15", "EVT-04"),
         "a bound while the fault lasts; a new generation resets the back-off",
     ),
     **dict.fromkeys(("REV-01", "ROB-13", "KRU-07"), "the write log of a whole life is read"),
     **dict.fromkeys(
         ("FAIL-04", "TERM-02", "PLACE-10", "TAINT-10"), "how something was done is read, once it has been done"
+    ),
+    "AMO-09": "the end state is waited for, and every event up to it is judged",
+    **dict.fromkeys(
+        ("AMO-10", "ROB-14"), "a barrier waits for events that are held; sentinels that need none stand in for it"
     ),
     "STAT-05": "every status of the row is judged",
     "UPD-05": "one of its cases is liveness: the limit follows the nodes",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,12 @@ def test_a_controller_that_breaks_one_ends_with_1(tmp_path: Path) -> None:
         (("--rows", "PLACE-99"), "no such row"),
         (("--rows", "place-01,nonsense"), "no such row"),
         (("--cluster", "nowhere"), "no such cluster"),
+        (("--controller", "command: ./nope"), "nope: no such file"),
+        (("--controller-timeout", "soon"), "expected a number of seconds"),
+        (("--controller-timeout", "nan"), "and an end"),
+        (("--report", "/dev/null/told"), "expected a folder, found a file"),
+        (("--junit", "/dev/null/told.xml"), "expected a folder, found a file"),
+        (("--history", "/dev/null"), "expected a folder, found a file"),
         (("--controller", "./manager"), "no such kind of controller"),
         (("--controller", "builtin: x"), "takes nothing after it"),
         (("--controller", "command: x", "--controller-ready", "soon"), "expected 'log: REGEX'"),
@@ -53,6 +60,25 @@ def test_a_command_that_cannot_be_carried_out_ends_with_2(tmp_path: Path, words:
     assert run.returncode == 2
     assert told in run.stdout + run.stderr
     assert "Traceback" not in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "the controller ended before it had written anything to the cluster"),
+        (("--controller-ready", "log: never"), "what they need did not start"),
+    ],
+)
+def test_a_controller_that_ends_at_once_ends_the_run_and_no_row_after_row_fails(
+    tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    run = verify("--rows", "PLACE-01,PLACE-02,STAT-01", "--controller", "command: true", *words, cwd=tmp_path)
+    assert run.returncode == 1
+    assert f"no row can be judged: {told}" in run.stdout
+    # Only what is told of failures: where CI is set, pytest's last summary repeats the whole text.
+    assert (
+        len(re.findall(r"^E .*Error: the controller under test \(command: true\) died", run.stdout, re.MULTILINE)) == 1
+    )
 
 
 def test_nobody_else_s_settings_change_the_run(tmp_path: Path) -> None:

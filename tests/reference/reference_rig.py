@@ -15,6 +15,7 @@ from typing import Any
 from pytest_daemonset.reference.client import ApiError, Client
 from pytest_daemonset.reference.kubeconfig import Access
 
+PATIENCE = 60.0  # seconds; bounds a hang, measures nothing
 PATHS = {
     "nodes": "/api/v1/nodes",
     "pods": "/api/v1/pods",
@@ -44,7 +45,7 @@ class Program:
             assert stream is not None
             stream.close()
         try:
-            self.process.wait(timeout=10)
+            self.process.wait(timeout=PATIENCE)
         finally:
             self.process.kill()
             self.process.wait()
@@ -99,7 +100,9 @@ class Rig:
     def writes(self, since: int = 0) -> list[tuple[str, str, str]]:
         """(verb, resource, name) of what controllers wrote, events left out, from the audit log's byte `since` on."""
         found = []
-        for line in (self.folder / "audit.log").read_bytes()[since:].splitlines():
+        # Whole lines only: the last one may be in the middle of being written.
+        written, _, _ = (self.folder / "audit.log").read_bytes()[since:].rpartition(b"\n")
+        for line in written.splitlines():
             entry = json.loads(line)
             about = entry.get("objectRef") or {}
             if (
@@ -161,7 +164,7 @@ class World:
                 async with self._changed:
                     self._changed.notify_all()
 
-    async def until(self, true: Callable[[], Any], within: float = 30.0) -> None:
+    async def until(self, true: Callable[[], Any], within: float = PATIENCE) -> None:
         """Wait until something is true, judged after each event."""
         async with self._changed:
             try:

@@ -83,7 +83,7 @@ def test_whoever_waits_is_woken_by_an_add():
         await asyncio.sleep(0)
         work.add("a")
         work.add("b")
-        return sorted(await asyncio.wait_for(asyncio.gather(*waiting), 5))
+        return sorted(await asyncio.wait_for(asyncio.gather(*waiting), 60))
 
     assert asyncio.run(story()) == ["a", "b"]
 

@@ -62,7 +62,7 @@ def test_a_candidate_is_ready_at_once_and_works_only_once_it_leads(cluster):
         assert world.most_active() == 1
 
     story(cluster, tell)
-    assert first.process.wait(timeout=10) == 0
+    assert first.process.wait(timeout=60) == 0
     first.stop()
 
 
@@ -81,7 +81,7 @@ def test_a_leader_that_is_frozen_beyond_its_lease_writes_nothing_when_it_wakes_u
         await world.settled(3)
         before = cluster.mark()
         os.kill(first.process.pid, signal.SIGCONT)
-        assert await asyncio.to_thread(first.process.wait, 10) == 1
+        assert await asyncio.to_thread(first.process.wait, 60) == 1
         await world.nudge()
         assert {resource for _, resource, _ in cluster.writes(before)} <= {"leases", "daemonsets/status"}
         assert world.most_active() == 1
@@ -95,7 +95,7 @@ def test_no_write_is_sent_by_who_has_not_renewed_in_time(cluster):
     async def tell():
         access = Access.load(cluster.folder / "controller.kubeconfig")
         async with Client(access) as apart:
-            election = Election(apart, Terms(lease_duration=2, renew_deadline=0.5, retry_period=0.1, identity="me"))
+            election = Election(apart, Terms(identity="me"))
             async with Client(access, fence=election.check) as client:
                 with pytest.raises(LeadershipLostError):
                     await client.create("/api/v1/namespaces", {"metadata": {"name": "too-early"}})
@@ -122,7 +122,7 @@ def test_times_that_cannot_keep_two_leaders_apart_are_refused(tmp_path):
         [*command, "--leader-elect", "--leader-elect-lease-duration=1"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert run.returncode == 2

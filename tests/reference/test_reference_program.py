@@ -19,21 +19,21 @@ def test_the_program_says_that_it_is_ready_and_ends_when_told(cluster, end):
         program.process.stdin.close()
     else:
         program.process.send_signal(end)
-    assert program.process.wait(timeout=10) == 0
+    assert program.process.wait(timeout=60) == 0
     program.stop()
 
 
 def test_a_kubeconfig_that_cannot_be_used_is_named_with_the_reason(tmp_path):
     path = tmp_path / "config"
     path.write_text(json.dumps({"current-context": "here", "contexts": []}))
-    run = subprocess.run([*COMMAND, "--kubeconfig", str(path)], capture_output=True, text=True, timeout=30, check=False)
+    run = subprocess.run([*COMMAND, "--kubeconfig", str(path)], capture_output=True, text=True, timeout=60, check=False)
     assert run.returncode == 2
     assert "expected a context named 'here'" in run.stderr
     assert str(path) in run.stderr
 
 
 def test_an_unknown_way_to_be_broken_is_refused():
-    run = subprocess.run([*COMMAND, "--broken", "nonsense"], capture_output=True, text=True, timeout=30, check=False)
+    run = subprocess.run([*COMMAND, "--broken", "nonsense"], capture_output=True, text=True, timeout=60, check=False)
     assert run.returncode == 2
     assert "two-pods-per-node" in run.stderr
 

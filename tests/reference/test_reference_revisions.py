@@ -30,7 +30,7 @@ def test_the_data_is_the_template_with_an_order_to_replace_it():
 
 def test_the_hash_is_the_same_in_every_process_and_whatever_the_order_of_keys():
     script = "from pytest_daemonset.reference.revisions import hash_of; print(hash_of({'b': {'y': 1, 'x': 2}, 'a': None}, 0))"
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert run.stdout.strip() == hash_of({"a": None, "b": {"x": 2, "y": 1}}, 0)
 
 

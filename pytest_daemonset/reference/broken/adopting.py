@@ -89,7 +89,8 @@ class EqualityOnly(Controller):
 class NeverPrunes(Controller):
     """Leaves a crowded node crowded."""
 
-    name, rows = "never-prunes", ("AMO-04", "UPD-20", "OWN-02")
+    name = "never-prunes"
+    rows: tuple[str, ...] = ("AMO-04", "UPD-20", "OWN-02")
 
     def plan(self, decisions: Mapping[str, Decision], there: Mapping[str, Pods], rules: Rules) -> Plan:
         result = super().plan(decisions, there, rules)

@@ -15,6 +15,7 @@ from pytest_daemonset.reference.selectors import selects
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from pytest_daemonset.reference.caches import Owners, T
     from pytest_daemonset.reference.client import Client
     from pytest_daemonset.reference.placement import Pods, Rules
     from pytest_daemonset.reference.views import Json, NodeView
@@ -38,6 +39,37 @@ class PartitionCountsUpdates(Controller):
         if not kept:
             return super().admitted(daemonset, decisions, there, nodes, revision)
         return names[:kept]
+
+
+class SelectsEverything(Controller):
+    """Takes an empty selector, which a definition may let pass, for one that matches everything."""
+
+    name, rows = "selects-everything", ("OWN-09",)
+
+    def selects_nothing(self, daemonset: Json) -> bool:
+        return False
+
+    def to_adopt(self, daemonset: Json, owners: Owners[T]) -> list[T]:
+        if super().selects_nothing(daemonset):
+            return [one for one in owners.orphans(daemonset["metadata"]["namespace"]) if not one.terminating]
+        return super().to_adopt(daemonset, owners)
+
+    def to_release(self, daemonset: Json, owners: Owners[T]) -> list[T]:
+        return [] if super().selects_nothing(daemonset) else super().to_release(daemonset, owners)
+
+
+class TakesZeroLiterally(Controller):
+    """Replaces nothing where both limits are zero, which a definition may let pass."""
+
+    name, rows = "takes-zero-literally", ("UPD-22",)
+
+    def rollout(
+        self, daemonset: Json, decisions: Mapping[str, Decision], there: Mapping[str, Pods], rules: Rules
+    ) -> Plan:
+        limits = (daemonset["spec"].get("updateStrategy") or {}).get("rollingUpdate") or {}
+        if (limits.get("maxUnavailable"), limits.get("maxSurge")) == (0, 0):
+            return Plan()
+        return super().rollout(daemonset, decisions, there, rules)
 
 
 class PauseFreezesAll(Controller):

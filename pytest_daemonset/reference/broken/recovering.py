@@ -76,6 +76,42 @@ class ErrorsEndTheSync(Controller):
         return errors
 
 
+class BeginsWithTheRefused(Controller):
+    """Tries the nodes in one and the same order, and stops at the first refusal."""
+
+    name, rows = "begins-with-the-refused", ("FAIL-08",)
+
+    async def carry_out(self, daemonset: Json, plan: Plan, revision: str) -> list[Exception]:
+        self.memory(daemonset).refused.clear()
+        plan.create.sort()
+        return await super().carry_out(daemonset, plan, revision)
+
+
+class ForgetsTheRefused(Controller):
+    """Takes a refused write for done, and comes back to it with the next event only."""
+
+    name, rows = "forgets-the-refused", ("FAIL-08", "ROB-10")
+
+    async def carry_out(self, daemonset: Json, plan: Plan, revision: str) -> list[Exception]:
+        await super().carry_out(daemonset, plan, revision)
+        return []
+
+
+class _NoBackoff(Backoff):
+    def remaining(self, key: Hashable) -> float:
+        return 0.0
+
+
+class MakesInVain(Controller):
+    """Makes a pod that it lost at birth, for the API server took its labels, again at once."""
+
+    name, rows = "makes-in-vain", ("ROB-15",)
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(client)
+        self.futile = _NoBackoff(asyncio.get_running_loop().time)
+
+
 class ExpectsWhatItSkipped(Controller):
     """Waits for five minutes for pods that it never made."""
 
