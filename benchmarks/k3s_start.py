@@ -27,7 +27,7 @@ async def bare(settings: K3sConfig, keeper: Keeper) -> float:
     """Seconds from making a network to a server that is ready, and its node, if it has one; with nothing beside it."""
     engine = await Engine.connect(keeper, f"pytest-daemonset-bare-{time.time_ns():x}")
     name = f"{engine.group}-server"
-    files = {server.KUBELET_CONFIG: server.kubelet_config(settings)}
+    files = {server.KUBELET_CONFIG: server.kubelet_config()}
     try:
         await engine.ensure_image(settings.full_image)
         began = time.monotonic()

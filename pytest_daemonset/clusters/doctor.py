@@ -44,7 +44,7 @@ def doctor(out: TextIO, cluster: str = "embedded", image: str = "") -> int:
     Returns:
         0 when that cluster can run here, 1 when it cannot.
     """
-    checks = (_python, _packages, _loopback, _folder, _open_files, _keeper, _asyncio, _kubernetes)
+    checks = (_python, _packages, _loopback, _folder, _open_files, _keeper, _asyncio, _kubernetes, _uvloop)
     findings = [check() for check in checks]
     if cluster == "k3s":
         from pytest_daemonset.clusters.k3s.doctor import findings as more
@@ -74,9 +74,7 @@ def _python() -> Finding:
 
 
 def _packages() -> Finding:
-    missing = [
-        name for name in ("aiohttp", "orjson", "yaml", "trustme", "jsonpatch") if importlib.util.find_spec(name) is None
-    ]
+    missing = [name for name in ("aiohttp", "orjson", "yaml", "trustme") if importlib.util.find_spec(name) is None]
     if missing:
         return Finding(
             False,
@@ -146,4 +144,5 @@ def _extra(module: str, purpose: str, extra: str) -> Callable[[], Finding]:
 
 
 _asyncio = _extra("pytest_asyncio", "async tests (pytest-asyncio)", "asyncio")
+_uvloop = _extra("uvloop", "a faster event loop for the embedded API server (uvloop)", "fast")
 _kubernetes = _extra("kubernetes_asyncio", "typed objects and an ApiClient (kubernetes-asyncio)", "kubernetes")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_daemonset.errors import UsageError
+from pytest_daemonset.errors import ClusterError, UsageError
 from pytest_daemonset.kube.audit import AuditLog
 from pytest_daemonset.kube.client import Client
 from pytest_daemonset.kube.config import Kubeconfig
@@ -17,7 +18,7 @@ from pytest_daemonset.observe.constants import Constants
 from pytest_daemonset.processes import JsonLine, Process
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from pytest_daemonset.clusters.config import ClusterConfig
@@ -31,6 +32,9 @@ IDENTITIES: Final = {
     # They also delete Node objects, for nodes that leave: no kubelet may, so its role alone would not do where roles decide.
     "kubelets": "system:node:virtual::system:nodes,system:masters,system:authenticated",
 }
+_LITTLE: Final = 2**20
+"""Bytes: a disk with less than that is full."""
+
 CAPABILITIES: Final = frozenset({"crash", "virtual_nodes", "builtin_controller", "audit", "behave", "held_loops"})
 
 
@@ -39,7 +43,9 @@ class EmbeddedCluster:
 
     builtin_inside = False
 
-    def __init__(self, folder: Path, keeper: Keeper, server: Process, config: ClusterConfig) -> None:
+    def __init__(
+        self, folder: Path, keeper: Keeper, server: Process, config: ClusterConfig, died: Callable[[Process], None]
+    ) -> None:
         self.name = "embedded"
         self.folder = folder
         self.kubeconfig = self.kubeconfig_of("admin")
@@ -62,17 +68,30 @@ class EmbeddedCluster:
             keeper=keeper,
             name="the virtual kubelets",
             log=folder / "kubelets.log",
+            on_exit=died,
         )
         self.nodes = NodePool(self.client, VirtualNodes(self.client, self._kubelets))
 
     @classmethod
-    async def start(cls, config: ClusterConfig, keeper: Keeper) -> EmbeddedCluster:
+    async def start(
+        cls, config: ClusterConfig, keeper: Keeper, on_death: Callable[[ClusterError], None] | None = None
+    ) -> EmbeddedCluster:
         """Start the server and the kubelets, and let the first nodes join.
+
+        Args:
+            config: how.
+            keeper: is told of everything.
+            on_death: is told when one of them ends unasked: nothing can be judged from then on.
 
         Raises:
             ClusterError: one of the programs does not start; its last lines are in the text, and nothing is left.
         """
         folder = keeper.make_folder("cluster")
+
+        def died(process: Process) -> None:
+            if on_death is not None:
+                on_death(_death(process, folder))
+
         server = Process(
             _program(
                 "embedded",
@@ -86,11 +105,12 @@ class EmbeddedCluster:
             keeper=keeper,
             name="the embedded API server",
             log=folder / "server.log",
+            on_exit=died,
         )
         cluster = None
         try:
             await server.start(JsonLine())
-            cluster = cls(folder, keeper, server, config)
+            cluster = cls(folder, keeper, server, config, died)
             cluster.version = (await cluster.client.request("GET", "/version"))["gitVersion"]
             await cluster._kubelets.start(JsonLine())
             await cluster._join(config.nodes)
@@ -144,6 +164,15 @@ class EmbeddedCluster:
         await self.client.close()
         await self._server.stop()
         self._keeper.remove_folder(self.folder)
+
+
+def _death(process: Process, folder: Path) -> ClusterError:
+    lines = "\n".join(f"    {line}" for line in process.tail().splitlines()) or "    (it wrote nothing)"
+    full = f"\n  the disk of {folder} is full: make room, or name another folder by TMPDIR"
+    return ClusterError(
+        f"{process.name} died unasked, exit code {process.returncode}, {process.age:.1f} s after it was started, so nothing can be "
+        f"judged any more; its last lines:\n{lines}{full if shutil.disk_usage(folder).free < _LITTLE else ''}"
+    )
 
 
 def _program(name: str, *arguments: str) -> list[str]:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_daemonset.clusters.cluster import Cluster
     from pytest_daemonset.clusters.config import ClusterConfig
+    from pytest_daemonset.errors import ClusterError
     from pytest_daemonset.keeper import Keeper
 
 
-async def start(config: ClusterConfig, keeper: Keeper, *, builtin: bool) -> Cluster:
+async def start(
+    config: ClusterConfig, keeper: Keeper, *, builtin: bool, on_death: Callable[[ClusterError], None] | None = None
+) -> Cluster:
     """Start the cluster that was asked for.
 
     Args:
@@ -18,6 +23,7 @@ async def start(config: ClusterConfig, keeper: Keeper, *, builtin: bool) -> Clus
         keeper: is told of everything.
         builtin: whether the controller under test is the cluster's own; where that is part of its control plane, it is
             switched off otherwise.
+        on_death: is told when a process of the embedded cluster ends unasked; a k3s is watched where its nodes are.
 
     Raises:
         UsageError: it is not to be had here; the text has the remedy.
@@ -29,4 +35,4 @@ async def start(config: ClusterConfig, keeper: Keeper, *, builtin: bool) -> Clus
         return await K3sCluster.start(config, keeper, builtin=builtin)
     from pytest_daemonset.clusters.embedded import EmbeddedCluster
 
-    return await EmbeddedCluster.start(config, keeper)
+    return await EmbeddedCluster.start(config, keeper, on_death)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import docker_here
@@ -16,6 +20,16 @@ from pytest_daemonset.running import Running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+os.environ.setdefault(docker_here.RUN, uuid.uuid4().hex)
+
+
+@pytest.fixture
+def for_sockets() -> Iterator[Path]:
+    """A folder with a short path, as the address of a socket has to be: a test's own may be anywhere."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

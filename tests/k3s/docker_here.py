@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import shutil
@@ -12,7 +11,15 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+import pytest
+
 HERE = Path(__file__).parent
+REAL = "DAEMONSET_TEST_K3S_IMAGE"
+K3S = os.environ.get(REAL, "")
+needs_k3s = pytest.mark.skipif(not K3S, reason=f"{REAL} names no image of k3s, which would have to be pulled")
+RUN = "DAEMONSET_TEST_RUN"
+"""The environment variable by which the keepers of this run are told from those of others on the same daemon."""
+_ENV = dict(os.environ)
 FAST_COLLECTION = {"K3S_STANDIN_POD_GC_PERIOD": "1", "K3S_STANDIN_POD_GC_QUARANTINE": "1"}
 
 
@@ -48,21 +55,6 @@ _TAKEN = re.compile(
     r"(usr/)?(lib|lib64|bin/(dash|sh|cat|mkfifo|sleep|python3(\.11)?))(/|$)|bin$|opt/standin(/pytest_daemonset(/(__init__|errors).py|/reference|$)|$)|tmp$"
 )
 _LEFT = re.compile(r"/(__pycache__|gconv|perl.*|apt|cryptography.*|lib(gnutls|stdc|apt-pkg|db-5|unistring)[^/]*)(/|$)")
-_CONTROLLER = """\
-set -e
-secrets=/var/run/secrets/kubernetes.io/serviceaccount
-cat > /tmp/kubeconfig <<EOF
-current-context: own
-contexts: [{name: own, context: {cluster: own, user: own}}]
-clusters:
-- name: own
-  cluster: {server: "https://$KUBERNETES_SERVICE_HOST:$KUBERNETES_SERVICE_PORT", certificate-authority: $secrets/ca.crt}
-users: [{name: own, user: {tokenFile: $secrets/token}}]
-EOF
-mkfifo /tmp/input
-sleep infinity > /tmp/input &
-exec python3 -m pytest_daemonset.reference --kubeconfig /tmp/kubeconfig "$@" < /tmp/input
-"""
 
 
 def controller_image(base: str) -> str:
@@ -85,9 +77,7 @@ def controller_image(base: str) -> str:
                 for member in whole:
                     if _TAKEN.match(member.name) and not _LEFT.search(member.name):
                         part.addfile(member, whole.extractfile(member) if member.isreg() else None)
-                program = tarfile.TarInfo("controller")
-                program.size = len(_CONTROLLER)
-                part.addfile(program, io.BytesIO(_CONTROLLER.encode()))
+                part.add(HERE / "controller" / "controller.sh", "controller")
             changes = ['ENTRYPOINT ["/bin/sh", "/controller"]', "ENV PYTHONPATH=/opt/standin", "WORKDIR /tmp"]
             docker("import", *(word for one in changes for word in ("-c", one)), file.name, name)
     finally:
@@ -95,10 +85,18 @@ def controller_image(base: str) -> str:
     return name
 
 
-def docker(*words: str) -> str:
-    """What a docker command says; it must succeed."""
-    env = {name: value for name, value in os.environ.items() if name != "DOCKER_HOST"}
-    done = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=60, check=False, env=env)
+def controller_image_for_k3s() -> str:
+    """The same for nodes that are real: of Python's own image, unless DAEMONSET_TEST_CONTROLLER_IMAGE names one."""
+    if named := os.environ.get("DAEMONSET_TEST_CONTROLLER_IMAGE"):
+        return named
+    name = "pytest-daemonset.invalid/controller:k3s"
+    docker("build", "-q", "-t", name, "-f", str(HERE / "controller" / "Dockerfile"), str(HERE.parents[1]), timeout=600)
+    return name
+
+
+def docker(*words: str, timeout: float = 60) -> str:
+    """What a docker command says, of the daemon that was there when the tests began; it must succeed."""
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=timeout, check=False, env=_ENV)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -109,8 +107,22 @@ def shell(line: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def ours(label: str = "pytest-daemonset") -> list[str]:
-    """Containers, networks and volumes with a label of ours."""
-    found = docker("ps", "-a", "--filter", f"label={label}", "--format", "container {{.Names}}").splitlines()
-    found += docker("network", "ls", "--filter", f"label={label}", "--format", "network {{.Name}}").splitlines()
-    return found + [f"volume {name}" for name in docker("volume", "ls", "-q").splitlines()]
+def ours() -> list[str]:
+    """Containers and networks of this run, and volumes that nobody uses.
+
+    What another run's keeper looks after is not ours; what belongs to a dead one may be.
+    """
+    told = '{{.Label "pytest-daemonset.keeper"}}'
+    words = ("--filter", "label=pytest-daemonset", "--format")
+    rows = docker("ps", "-a", *words, f"{told} container {{{{.Names}}}}").splitlines()
+    rows += docker("network", "ls", *words, f"{told} network {{{{.Name}}}}").splitlines()
+    found = [what for keeper, _, what in (row.partition(" ") for row in rows) if not _is_anothers(keeper)]
+    return found + [f"volume {name}" for name in docker("volume", "ls", "-q", "-f", "dangling=true").splitlines()]
+
+
+def _is_anothers(keeper: str) -> bool:
+    try:
+        environ = Path(f"/proc/{keeper}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return f"{RUN}={os.environ[RUN]}".encode() not in environ

@@ -232,19 +232,38 @@ def test_one_that_does_not_start_is_one_clear_error_and_leaves_nothing(
 
 
 PROJECT = """
-import glob
 import subprocess
 import pytest
-from pytest_daemonset import ClusterError, UsageError, at_most_one_pod_per_node, one_pod_per_node, pod_on
+from pytest_daemonset import (
+    UsageError, at_most_one_pod_per_node, one_pod_per_node, pod_on, ready, rolled_out,
+)
+
+SECOND = {"spec": {"template": {"metadata": {"annotations": {"revision": "second"}}}}}
 
 def test_it_does_its_work(daemonsets, nodes, controller):
     agent = daemonsets.apply("agent.yaml").wait()
     with agent.always(at_most_one_pod_per_node):
-        agent.eventually(one_pod_per_node).wait()
+        agent.eventually(ready & one_pod_per_node).wait()
         controller.kill().wait()
         late = nodes.join().wait()
         controller.start().wait()
         agent.eventually(pod_on(late)).wait()
+
+def test_it_sees_what_happened_while_it_was_frozen_stopped_and_started_anew(daemonsets, nodes, controller):
+    agent = daemonsets.apply("agent.yaml").wait()
+    agent.eventually(ready).wait()
+    with agent.always(at_most_one_pod_per_node):
+        controller.pause().wait()
+        agent.update(SECOND).wait()
+        controller.resume().wait()
+        agent.eventually(rolled_out).wait()
+        controller.stop().wait()
+        agent.update({"spec": {"template": {"spec": {"nodeSelector": {"zone": "b"}}}}}).wait()
+        controller.start().wait()
+        agent.eventually(~pod_on(nodes[0])).wait()
+        controller.restart().wait()
+        nodes[0].label(zone="b").wait()
+        agent.eventually(pod_on(nodes[0])).wait()
 
 def test_what_cannot_be_on_a_manifest(controller):
     assert controller.replicas == []
@@ -253,38 +272,72 @@ def test_what_cannot_be_on_a_manifest(controller):
 
 def test_it_dies(daemonsets, nodes, controller, cluster):
     agent = daemonsets.apply("agent.yaml").wait()
+    agent.eventually(one_pod_per_node).wait()
     group = cluster.kubeconfig.read_text().partition('"current-context": "')[2].partition("-server")[0]
-    for node in nodes:
-        subprocess.run(["docker", "exec", f"{group}-{node}", "sh", "-c", "kill -9 $(cat /run/k3s-standin/tasks/*)"])
+    listed = cluster.request("GET", "/api/v1/namespaces/fleet/pods").wait()["items"]
+    (pod,) = [pod for pod in listed if "deletionTimestamp" not in pod["metadata"]]
+    container = pod["status"]["containerStatuses"][0]["containerID"].rpartition("/")[2]
+    command = ["ctr", "-n", "k8s.io", "tasks", "kill", "-s", "SIGKILL", container]
+    subprocess.run(["docker", "exec", f"{group}-{pod['spec']['nodeName']}", *command], check=True)
     agent.eventually(~one_pod_per_node & one_pod_per_node).wait()
 
 def test_the_next_one_finds_it_running(daemonsets, controller):
     daemonsets.apply("agent.yaml").wait().eventually(one_pod_per_node).wait()
 """
-RIGHTS = """\
+DEPLOY = """\
+apiVersion: v1
+kind: Namespace
+metadata: {{name: fleet}}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {{name: manager, namespace: fleet}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {{name: manager}}
+rules:
+- {{apiGroups: [apps], resources: [daemonsets], verbs: [get, list, watch]}}
+- {{apiGroups: [apps], resources: [daemonsets/status], verbs: [get, update, patch]}}
+- {{apiGroups: [apps], resources: [daemonsets/finalizers], verbs: [update]}}
+- {{apiGroups: [apps], resources: [controllerrevisions], verbs: [get, list, watch, create, update, patch, delete]}}
+- {{apiGroups: [""], resources: [nodes], verbs: [get, list, watch]}}
+- {{apiGroups: [""], resources: [pods], verbs: [get, list, watch, create, update, patch, delete]}}
+- {{apiGroups: ["", events.k8s.io], resources: [events], verbs: [create, patch, update]}}
+---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
-metadata: {name: manager}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
+metadata: {{name: manager}}
+roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: manager}}
 subjects:
-- {kind: ServiceAccount, name: manager, namespace: default}
+- {{kind: ServiceAccount, name: manager, namespace: fleet}}
 ---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: manager, namespace: fleet}}
+spec:
+  selector: {{matchLabels: {{app: manager}}}}
+  template:
+    metadata: {{labels: {{app: manager}}}}
+    spec:
+      serviceAccountName: manager
+      terminationGracePeriodSeconds: 5
+      containers:
+      - {{name: manager, image: "{image}", imagePullPolicy: IfNotPresent}}
 """
 
 
-def test_a_user_names_a_manifest_and_an_image_and_that_is_all(image: str, pytester: pytest.Pytester) -> None:
-    name = docker_here.controller_image(image)
-    command = 'command: [/bin/sh, -c, "' + PROGRAM + '"]'
-    text = manifest("Deployment", name)
-    assert command in text
-    pytester.makefile(".yaml", agent=AGENT, deploy=RIGHTS + text.replace(command, "env: [{name: A, value: b}]"))
+def use(pytester: pytest.Pytester, name: str, *words: str, timeout: float) -> None:
+    """What a user does who has a manifest and an image, and what he then reads of a controller that dies."""
+    pytester.makefile(".yaml", agent=AGENT, deploy=DEPLOY.format(image=name))
     pytester.makepyfile(PROJECT)
-    words = ["--daemonset-cluster=k3s", f"--daemonset-k3s-image={image}", "--daemonset-k3s-privileged=no"]
-    words += ["--daemonset-nodes=1", "--daemonset-k3s-tiny-images=agent:1"]
-    words += ["--daemonset-controller=manifest: deploy.yaml", f"--daemonset-controller-images={name}"]
-    words += ['--daemonset-controller-ready=log: "ready": true']
-    result = pytester.runpytest_subprocess("-p", "no:asyncio", *words)
-    result.assert_outcomes(passed=3, failed=1)
+    more = ["--daemonset-nodes=1", "--daemonset-k3s-tiny-images=agent:1"]
+    more += ["--daemonset-controller=manifest: deploy.yaml", f"--daemonset-controller-images={name}"]
+    more += ['--daemonset-controller-ready=log: "ready": true']
+    result = pytester.runpytest_subprocess(
+        "-p", "no:asyncio", "--daemonset-cluster=k3s", *words, *more, "--durations=0", timeout=timeout
+    )
+    result.assert_outcomes(passed=4, failed=1)
     result.stdout.fnmatch_lines(
         [
             "*ClusterError: the controller under test (manifest: deploy.yaml) died unasked: *exit code 137*",
@@ -292,3 +345,15 @@ def test_a_user_names_a_manifest_and_an_image_and_that_is_all(image: str, pytest
             'manager-*/manager: {"ready": true}',
         ]
     )
+
+
+def test_a_user_names_a_manifest_and_an_image_and_that_is_all(image: str, pytester: pytest.Pytester) -> None:
+    name = docker_here.controller_image(image)
+    use(pytester, name, f"--daemonset-k3s-image={image}", "--daemonset-k3s-privileged=no", timeout=300)
+
+
+@docker_here.needs_k3s
+def test_a_user_names_a_manifest_and_an_image_and_that_is_all_on_a_real_k3s(pytester: pytest.Pytester) -> None:
+    name = docker_here.controller_image_for_k3s()
+    more = [f"--daemonset-k3s-image={docker_here.K3S}", "--daemonset-k3s-fast-not-ready=yes"]
+    use(pytester, name, *more, timeout=900)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -19,6 +20,7 @@ from docker.errors import APIError
 
 from pytest_daemonset.clusters.config import ClusterConfig
 from pytest_daemonset.clusters.k3s import proof, server
+from pytest_daemonset.clusters.k3s.cluster import K3sCluster
 from pytest_daemonset.clusters.k3s.settings import K3sConfig
 from pytest_daemonset.controllers.config import ControllerConfig
 from pytest_daemonset.errors import ClusterError, UsageError
@@ -142,6 +144,15 @@ def test_an_agent_that_ends_at_once(k3s: K3sConfig) -> None:
 def test_a_server_that_ends_at_once(k3s: K3sConfig) -> None:
     bad = {"kube-controller-manager-arg": ["controllers=*,-nonsense"]}
     refused(replace(k3s, server=bad), ClusterError, "server ended with 1(?s:.*)not in the list of known controllers")
+
+
+def test_a_server_that_ends_while_the_rest_starts(k3s: K3sConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def killed(cluster: K3sCluster) -> None:
+        await cluster._engine.kill(cluster._server)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(K3sCluster, "_accounts", killed)
+    refused(k3s, ClusterError, "server ended with 137(?s:.*)k3s is up and running", nodes=1)
 
 
 def test_a_server_that_is_never_ready(k3s: K3sConfig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,10 +331,10 @@ class Way:
 
 
 def test_a_daemon_that_goes_away_in_the_middle_is_told_and_swept_once_it_is_back(
-    image: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pytester: pytest.Pytester
+    image: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, for_sockets: Path, pytester: pytest.Pytester
 ) -> None:
     before = {name for name in docker_here.ours() if not name.startswith("volume")}
-    way = Way(tmp_path / "docker.sock")
+    way = Way(for_sockets / "docker.sock")
     monkeypatch.setenv("DOCKER_HOST", f"unix://{way.path}")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     k3s = ["--daemonset-cluster=k3s", f"--daemonset-k3s-image={image}", "--daemonset-k3s-privileged=no"]

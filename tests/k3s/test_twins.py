@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
+import docker_here
 import pytest
 from agent_manifest import AGENT
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.docker
 
-REAL = "DAEMONSET_TEST_K3S_IMAGE"
 TESTS = 20
 
 IMPORTS = """
@@ -227,11 +226,11 @@ def run(pytester: pytest.Pytester, more: Sequence[str] = (), timeout: float = 40
     return counts["passed"]
 
 
-@pytest.mark.skipif(not os.environ.get(REAL), reason=f"{REAL} names no image of k3s, which would have to be pulled")
+@docker_here.needs_k3s
 def test_every_twin_passes_on_a_real_k3s(pytester: pytest.Pytester) -> None:
     words = [
         "--daemonset-cluster=k3s",
-        f"--daemonset-k3s-image={os.environ[REAL]}",
+        f"--daemonset-k3s-image={docker_here.K3S}",
         "--daemonset-k3s-fast-not-ready=yes",
     ]
     assert run(pytester, [*words, "--daemonset-k3s-tiny-images=agent:1"], timeout=2400) == TESTS

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
 import platform
 import signal
+import socket
 import socketserver
 import subprocess
 import tarfile
 import threading
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+import yaml
 
 from pytest_daemonset import keeper_docker
 from pytest_daemonset.clusters.doctor import doctor
 from pytest_daemonset.clusters.k3s import server
 from pytest_daemonset.clusters.k3s.capacity import cap
+from pytest_daemonset.clusters.k3s.doctor import cgroups
 from pytest_daemonset.clusters.k3s.settings import DEFAULT_VERSION, K3sConfig
 from pytest_daemonset.engine import tiny_image
-from pytest_daemonset.errors import UsageError
+from pytest_daemonset.engine.engine import without_help
+from pytest_daemonset.errors import ClusterError, UsageError
 from pytest_daemonset.keeper import Entry, Keeper, KeeperError
 from pytest_daemonset.nodes import NodeSpec, Taint, agent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from pytest_daemonset.engine.engine import Engine
 
 REJECTED = 'level=error msg="Node password rejected, duplicate hostname or contents of /etc/rancher/node/password"'
 
@@ -77,9 +84,8 @@ def test_the_server_is_lean_and_its_daemonset_loop_is_on_only_where_it_is_judged
 def test_under_the_fast_setting_a_node_that_lives_is_not_taken_for_lost() -> None:
     fast = K3sConfig(fast_not_ready=True)
     rows = dict(row.partition("=")[::2] for row in server.config(fast, "", builtin=True)["kube-controller-manager-arg"])
-    lease = json.loads(server.kubelet_config(fast))["nodeLeaseDurationSeconds"]
+    lease = json.loads(server.kubelet_config())["nodeLeaseDurationSeconds"]
     assert 3 * lease / 4 < float(rows["node-monitor-grace-period"].removesuffix("s"))  # renewed after a quarter
-    assert "nodeLeaseDurationSeconds" not in json.loads(server.kubelet_config(K3sConfig()))
 
 
 def test_settings_of_the_user_are_added_to_lists_and_win_elsewhere() -> None:
@@ -149,6 +155,7 @@ def test_settings_of_one_node_that_make_no_sense_are_refused(settings: dict[str,
         (REJECTED, 2, "a.node-password.k3s"),
         ('msg="Failed to configure agent: https://server:6443/v1-k3s/config: 401 Unauthorized"', 2, "token"),
         ('msg="\\"overlayfs\\" snapshotter cannot be enabled: operation not permitted"', 2, "privileged"),
+        ("write /var/lib/x: no space left on device", 3, "disk is full"),
         ('msg="failed to get CA certs: connection refused"', 15, "cannot reach the server"),
         ('level=fatal msg="--token is required"', 1, "gave up"),
     ],
@@ -291,8 +298,8 @@ class Daemon:
 
 
 @pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    one = Daemon(tmp_path / "docker.sock")
+def daemon(for_sockets: Path) -> Iterator[Daemon]:
+    one = Daemon(for_sockets / "docker.sock")
     yield one
     one.server.shutdown()
     one.server.server_close()
@@ -366,3 +373,105 @@ def test_the_doctor_says_that_docker_is_not_there(monkeypatch: pytest.MonkeyPatc
     assert doctor(out, "k3s") == 1
     assert "no Docker daemon answers" in out.getvalue()
     assert "apt install docker.io" in out.getvalue()
+
+
+def test_the_doctor_does_not_wait_for_a_docker_that_hangs(monkeypatch: pytest.MonkeyPatch, for_sockets: Path) -> None:
+    monkeypatch.setattr("pytest_daemonset.clusters.k3s.doctor._PATIENCE", 0.2)
+    with socket.socket(socket.AF_UNIX) as hangs:
+        hangs.bind(str(for_sockets / "docker.sock"))
+        hangs.listen()
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{for_sockets}/docker.sock")
+        out = io.StringIO()
+        assert doctor(out, "k3s") == 1
+    assert "no Docker daemon answers" in out.getvalue()
+    assert "timed out" in out.getvalue()
+
+
+ALL = {"CgroupVersion": "2", "CpuCfsQuota": True, "CPUSet": True, "MemoryLimit": True, "PidsLimit": True}
+
+
+@pytest.mark.parametrize(
+    ("said", "image", "fine", "words"),
+    [
+        (ALL, "k3s:v1.36.4-k3s1", True, "cgroups v2"),
+        ({**ALL, "CgroupVersion": "1"}, "k3s:v1.34.9-k3s1", True, "cgroups v1"),
+        ({**ALL, "CgroupVersion": "1"}, "k3s:v1.35.8-k3s1", False, "kubelets refuse from Kubernetes 1.35 on"),
+        ({**ALL, "CgroupVersion": "1"}, "k3s:mine", True, "cgroups v1"),
+        ({**ALL, "MemoryLimit": False, "PidsLimit": False}, "k3s:mine", False, "without memory, pids"),
+        ({**ALL, "SecurityOptions": ["name=rootless"]}, "k3s:mine", False, "rootless"),
+    ],
+)
+def test_the_doctor_tells_what_kubelets_will_think_of_the_control_groups(
+    said: dict[str, Any], image: str, fine: bool, words: str
+) -> None:
+    finding = cgroups(said, image)
+    assert (finding.fine, bool(finding.remedy)) == (fine, not fine)
+    assert words in finding.text
+
+
+def test_the_public_workflow_runs_the_pinned_version_among_four_minors() -> None:
+    workflow = yaml.safe_load((Path(__file__).parents[2] / ".github" / "workflows" / "ci.yml").read_text())
+    versions = workflow["jobs"]["k3s"]["strategy"]["matrix"]["version"]
+    assert DEFAULT_VERSION in versions
+    assert len({one.split(".")[1] for one in versions}) == 4
+
+
+FULL = 'level=error msg="failed to ping connection: database or disk is full"'
+
+
+class Told:
+    """What of an engine `outlived` uses; its container says these lines, then ends if None is the last."""
+
+    def __init__(self, *lines: str | None) -> None:
+        self.lines = lines
+        self.closed = False
+
+    def follow(self, _name: str, _since: Any, hear: Any) -> Told:
+        for line in self.lines:
+            hear(line)
+        return self
+
+    async def close(self) -> None:
+        self.closed = True
+
+    async def inspect(self, _name: str) -> dict[str, Any]:
+        return {"State": {"ExitCode": 1}}
+
+    async def tail(self, _name: str) -> str:
+        return "    the end"
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ([FULL, FULL, FULL], "the k3s server has no space left on its disk; its last lines:\n    the end"),
+        (["up", None], "the k3s server ended with 1; its last lines:\n    the end"),
+    ],
+)
+def test_nobody_waits_for_a_server_that_has_ended_or_can_write_no_more(lines: list[str | None], words: str) -> None:
+    engine = Told(*lines)
+    with pytest.raises(ClusterError, match=words):
+        asyncio.run(server.outlived(cast("Engine", engine), "server", asyncio.Event().wait()))
+    assert engine.closed
+
+
+def test_a_server_that_goes_on_is_none_of_anybodys_business() -> None:
+    engine = Told("up", FULL)
+    asyncio.run(server.outlived(cast("Engine", engine), "server", asyncio.sleep(0)))
+    assert engine.closed
+
+
+def test_the_last_lines_are_not_those_of_a_help() -> None:
+    said = [
+        "E1126 Failed to parse kubelet flag: invalid taint effect: Never",
+        "Usage:",
+        "  kubelet [flags]",
+        "",
+        "Generic flags:",
+    ]
+    flags = [
+        "  -v, --v Level           number for the log level",
+        "      --version version   Print",
+        " " * 30 + "Preferred values: x",
+    ]
+    assert without_help([*said, *flags, "level=info done"]) == [said[0], said[2], "level=info done"]

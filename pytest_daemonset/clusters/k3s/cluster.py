@@ -19,6 +19,7 @@ from pytest_daemonset.clusters.k3s.settings import K3sConfig, is_tar
 from pytest_daemonset.engine import tiny_image
 from pytest_daemonset.engine.engine import Engine
 from pytest_daemonset.errors import ClusterError, UsageError
+from pytest_daemonset.gathering import all_of
 from pytest_daemonset.kube.client import Client
 from pytest_daemonset.kube.errors import ApiError
 from pytest_daemonset.kube.resources import SERVICE_ACCOUNTS
@@ -105,7 +106,7 @@ class K3sCluster:
         await engine.ensure_image(settings.full_image)
         images = await self._images()
         await engine.make_network(self._network)
-        files = {server.KUBELET_CONFIG: server.kubelet_config(settings)}
+        files = {server.KUBELET_CONFIG: server.kubelet_config()}
         if settings.registries:
             files[REGISTRIES] = settings.registries.read_bytes()
         agents = AgentSettings(
@@ -132,9 +133,12 @@ class K3sCluster:
             provider = self._provider = ContainerNodes(agents, engine)
             await provider.load(images)
             preparing.append(provider.prepare(specs))
-        for done in await asyncio.gather(*preparing, return_exceptions=True):
-            if isinstance(done, BaseException):
-                raise done
+        await all_of(*preparing)
+        await server.outlived(engine, self._server, self._bring_up(provider, len(specs)))
+
+    async def _bring_up(self, provider: ContainerNodes | None, nodes: int) -> None:
+        """What needs a server that runs: its API, the nodes, and that they are as they were asked for."""
+        settings, engine = self._k3s, self._engine
         found, content = await server.reach(engine, self._server, self._network, settings.timeout)
         self.timings["server ready"] = time.monotonic() - self._began
         self._write("admin", content)
@@ -143,13 +147,15 @@ class K3sCluster:
         if "+k3s" not in self.version:
             self.name = f"{settings.full_image} ({self.version}, not k3s)"
         if provider is not None:
+            await server.signs(self.client)
             provider.client = self.client
             self.nodes = NodePool(self.client, provider)
         else:
             self.nodes = NodePool(self.client, await self._virtual())
-        specs = [NodeSpec(self.nodes.new_name(), ready=settings.network_plugin) for _ in specs]
+        specs = [NodeSpec(self.nodes.new_name(), ready=settings.network_plugin) for _ in range(nodes)]
         self.nodes.plan_join(specs)
-        await asyncio.gather(self.nodes.join(specs) if specs else _nothing(), self._accounts())
+        # Nothing may use the client once it is closed.
+        await all_of(self.nodes.join(specs) if specs else _nothing(), self._accounts())
         self.timings["nodes ready"] = time.monotonic() - self._began
         if not self._builtin:
             await proof.no_daemonset_loop(self.client)

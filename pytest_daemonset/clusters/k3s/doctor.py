@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 NEEDED_DISK: Final = 5 * 2**30  # bytes: k3s's image unpacked, and a container's layers for a few nodes
 NEEDED_INSTANCES: Final = 512  # inotify instances: a node takes some forty
 NEEDED_WATCHES: Final = 65536
+_PATIENCE: Final = 4.0  # seconds for an answer of the daemon
+_CONTROLLERS: Final = {"cpu": "CpuCfsQuota", "cpuset": "CPUSet", "memory": "MemoryLimit", "pids": "PidsLimit"}
+_ONLY_V2: Final = 35  # Kubernetes 1.35 is the first whose kubelets refuse cgroups v1, unless they are told not to
 _MODULES: Final = ("overlay", "br_netfilter", "nf_conntrack", "iptable_nat")
 
 
@@ -30,29 +34,51 @@ def findings(image: str = "") -> Iterator[Finding]:
     Args:
         image: the image that is to be used; k3s's pinned one when empty.
     """
+    wanted = K3sConfig(image=image).full_image
     try:
-        client, address = find_daemon()
+        client, address = find_daemon(_PATIENCE)
     except UsageError as error:
         yield Finding(False, str(error).splitlines()[0], str(error).partition("\n")[2].strip() or REMEDY)
         return
     with contextlib.closing(client):
         said: dict[str, Any] = client.info()
         yield Finding(True, f"Docker {said.get('ServerVersion')} answers at {address}")
-        yield _cgroups(said)
-        yield _image(client, K3sConfig(image=image).full_image)
+        yield cgroups(said, wanted)
+        yield _image(client, wanted)
         yield _privileged(client)
         yield _disk(said)
     for check in (_modules, _inotify):
         yield check()
 
 
-def _cgroups(said: dict[str, Any]) -> Finding:
+def cgroups(said: dict[str, Any], image: str) -> Finding:
+    """What kubelets in containers will think of the machine's control groups.
+
+    Args:
+        said: what the daemon says of itself.
+        image: the image of k3s; its tag tells the version.
+    """
     version = str(said.get("CgroupVersion", "1"))
     if "rootless" in str(said.get("SecurityOptions")):
         return Finding(
             False,
             "Docker runs rootless: k3s with several nodes does not",
             "use a rootful Docker, or --daemonset-k3s-virtual=yes",
+        )
+    missing = [name for name, known_as in _CONTROLLERS.items() if said.get(known_as) is False]
+    if missing:
+        return Finding(
+            False,
+            f"cgroups v{version} without {', '.join(missing)}: kubelets do not start",
+            "enable them in the kernel's command line, such as cgroup_enable=memory; or --daemonset-k3s-virtual=yes",
+        )
+    minor = re.search(r":v1\.(\d+)\.", image)
+    if version == "1" and minor and int(minor[1]) >= _ONLY_V2:
+        return Finding(
+            False,
+            f"cgroups v1, which kubelets refuse from Kubernetes 1.{_ONLY_V2} on",
+            "boot with systemd.unified_cgroup_hierarchy=1, take an older --daemonset-k3s-version, or "
+            'K3sConfig(agent={"kubelet-arg": ["fail-cgroupv1=false"]})',
         )
     return Finding(True, f"cgroups v{version}, driver {said.get('CgroupDriver')}")
 
@@ -72,13 +98,16 @@ def _image(client: Any, image: str) -> Finding:
 def _privileged(client: Any) -> Finding:
     """Starts the tiny image privileged: what the daemon says then is the only sure answer."""
     from docker.errors import DockerException
+    from requests.exceptions import RequestException
 
     made = None
     try:
         client.images.load(image_tar())
-        made = client.containers.create(TINY, privileged=True, name=f"pytest-daemonset-doctor-{os.urandom(4).hex()}")
+        name = f"pytest-daemonset-doctor-{os.urandom(4).hex()}"
+        # No network: what is wrong with Docker's own bridge is another matter.
+        made = client.containers.create(TINY, privileged=True, network_mode="none", name=name)
         made.start()
-    except (DockerException, UsageError) as error:
+    except (DockerException, RequestException, UsageError) as error:
         why = str(getattr(error, "explanation", None) or error)[:160]
         return Finding(
             False,
@@ -86,9 +115,9 @@ def _privileged(client: Any) -> Finding:
             "real k3s nodes need them: use a machine or runner that allows them, or --daemonset-k3s-virtual=yes",
         )
     finally:
-        if made is not None:
-            made.remove(force=True, v=True)
-        with contextlib.suppress(DockerException):
+        with contextlib.suppress(DockerException, RequestException):
+            if made is not None:
+                made.remove(force=True, v=True)
             client.images.remove(TINY)
     return Finding(True, "privileged containers start")
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 from dataclasses import replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
@@ -16,10 +17,12 @@ from pytest_daemonset.errors import ClusterError, UsageError
 from pytest_daemonset.kube.client import Client
 from pytest_daemonset.kube.config import Kubeconfig
 from pytest_daemonset.kube.errors import ApiError
+from pytest_daemonset.kube.resources import SECRETS
+from pytest_daemonset.kube.until import until
 from pytest_daemonset.nodes import agent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping
 
     from pytest_daemonset.clusters.k3s.settings import K3sConfig
     from pytest_daemonset.engine.engine import Engine
@@ -41,8 +44,14 @@ KUBELET: Final = {
 _PAUSE: Final = 0.15  # seconds between two looks at a server that starts; it has no way to tell us
 _GRACE: Final = ("node-monitor-grace-period=8s", "node-monitor-period=1s")
 LEASE: Final = 8
-"""Seconds that a node's lease is good for under that grace: it is renewed after a quarter. After the usual 40, every node
-would be taken for lost every ten seconds, and come back two seconds later."""
+"""Seconds that a node's lease is good for: it is renewed after a quarter. With the usual 40, every node would be taken for lost
+every ten seconds under that grace, and come back two seconds later. Under any, a kubelet whose first try comes before its Node is
+there would have no lease for ten seconds: so long would everybody wait who trusts no Ready without a fresh one."""
+SERVING: Final = "k3s-serving"
+"""The Secret in which every version keeps the server's own certificate. It is made once the server has clients of its own, and then it
+signs the certificates of agents; before, it turns them away for five seconds, although its API is ready."""
+_SIGNS: Final = 5.0  # seconds to wait for that: an agent that is turned away has lost as much
+_FULL: Final = 3  # lines of a full disk until it is sure
 
 
 def config(settings: K3sConfig, host: str, *, builtin: bool) -> dict[str, Any]:
@@ -79,7 +88,7 @@ def config(settings: K3sConfig, host: str, *, builtin: bool) -> dict[str, Any]:
     return wanted
 
 
-def kubelet_config(settings: K3sConfig) -> bytes:
+def kubelet_config() -> bytes:
     """The configuration file of every kubelet: what no flag can say, and what flags would only half change.
 
     A kubelet looks every ten seconds whether it has become Ready. Told by flag to look more often, it would go on to report
@@ -90,9 +99,8 @@ def kubelet_config(settings: K3sConfig) -> bytes:
         "kind": "KubeletConfiguration",
         "nodeStatusUpdateFrequency": "2s",
         "nodeStatusReportFrequency": "5m",
+        "nodeLeaseDurationSeconds": LEASE,
     }
-    if settings.fast_not_ready:
-        content["nodeLeaseDurationSeconds"] = LEASE
     return json.dumps(content, indent=1).encode()
 
 
@@ -128,7 +136,7 @@ async def reach(engine: Engine, name: str, network: str, timeout: float) -> tupl
         How to reach it, and the same as the content of a kubeconfig file.
 
     Raises:
-        ClusterError: it ended, or was not ready in time; its last lines are in the text.
+        ClusterError: it was not ready in time; its last lines are in the text.
     """
     tried: dict[str, str] = {}
     try:
@@ -145,10 +153,6 @@ async def _reach(engine: Engine, name: str, network: str, tried: dict[str, str])
 
     while True:
         state = await engine.inspect(name)
-        if not state["State"]["Running"]:
-            raise ClusterError(
-                f"the k3s server ended with {state['State']['ExitCode']}; its last lines:\n{await engine.tail(name)}"
-            )
         text = await engine.read(name, KUBECONFIG)
         content: Any = None
         with contextlib.suppress(yaml.YAMLError):  # it is written in place: half of it is what one may see
@@ -162,6 +166,49 @@ async def _reach(engine: Engine, name: str, network: str, tried: dict[str, str])
                     if not said:
                         return replace(found, server=address), _named(content, name, address)
         await asyncio.sleep(_PAUSE)
+
+
+async def outlived(engine: Engine, name: str, work: Coroutine[Any, Any, object]) -> None:
+    """Do something that needs the server, as long as it lives.
+
+    Args:
+        engine: where it runs.
+        name: its container.
+        work: what.
+
+    Raises:
+        ClusterError: it ended meanwhile, or can write no more; its last lines are in the text.
+    """
+    trouble: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    full = 0
+
+    def hear(line: str | None) -> None:
+        nonlocal full
+        full += line is not None and bool(agent.DISK_FULL.search(line))
+        if not trouble.done() and (line is None or full == _FULL):
+            trouble.set_result("ended" if line is None else "has no space left on its disk")
+
+    # From its first line: Docker takes a zero for no time at all.
+    follower = engine.follow(name, datetime.fromtimestamp(1, timezone.utc), hear)
+    working = asyncio.ensure_future(work)
+    try:
+        either: list[asyncio.Future[Any]] = [working, trouble]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+            return
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        await follower.close()
+    code = (await engine.inspect(name))["State"]["ExitCode"]
+    what = f"ended with {code}" if trouble.result() == "ended" else trouble.result()
+    raise ClusterError(f"the k3s server {what}; its last lines:\n{await engine.tail(name)}")
+
+
+async def signs(client: Client) -> None:
+    """Wait until agents are let in; no longer than being turned away would take them."""
+    await until(client, [(SECRETS, "kube-system")], lambda seen: SERVING in seen["Secret"], _SIGNS)
 
 
 def _addresses(state: Mapping[str, Any], network: str, host: str) -> list[str]:

@@ -12,7 +12,7 @@ from pytest_daemonset.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-DEFAULT_VERSION: Final = "v1.34.1+k3s1"
+DEFAULT_VERSION: Final = "v1.36.4+k3s1"
 """Pinned: k3s does not maintain a tag ``latest``."""
 
 REPOSITORY: Final = "docker.io/rancher/k3s"
@@ -26,7 +26,7 @@ class K3sConfig:
 
     Args:
         image: the image, with or without a tag; k3s's own when empty.
-        version: of k3s, such as ``v1.34.1+k3s1``; the default's when empty. Not together with an image that has a tag.
+        version: of k3s, such as ``v1.36.4+k3s1``; the default's when empty. Not together with an image that has a tag.
         privileged: whether containers with a kubelet are; real ones must be.
         server_node: whether the server is a node too. It cannot leave.
         virtual: no agents: the workers are virtual nodes, on k3s's control plane. Needs no privileges.

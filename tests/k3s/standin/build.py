@@ -20,7 +20,7 @@ SUITE = "bookworm"
 PYTHON = "3.11"  # the one of that suite
 MIRROR = "http://deb.debian.org/debian"
 REPOSITORY = "pytest-daemonset-k3s-standin"
-PACKAGES = ["aiohttp>=3.10", "orjson>=3.10", "pyyaml>=6.0", "trustme>=1.2", "jsonpatch>=1.33", "typing_extensions"]
+PACKAGES = ["aiohttp>=3.10", "orjson>=3.10", "pyyaml>=6.0", "trustme>=1.2", "typing_extensions"]
 # What a container needs of Debian is Python; the rest would only be carried around.
 DROPPED = ["usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "var/cache/apt", "var/lib/apt/lists"]
 

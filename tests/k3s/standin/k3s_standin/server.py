@@ -270,6 +270,12 @@ async def serve(settings: Settings) -> None:
         ]
         tasks = [asyncio.ensure_future(one) for one in loops]
         door.ready = True
+        serving_secret = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "k3s-serving", "namespace": "kube-system"},
+        }
+        api.create(K3S, "secrets", "kube-system", serving_secret)
         say("info", "Kube API server is now running")
         if "daemonset" not in without:
             tasks.append(asyncio.ensure_future(_controller(known, ca, started)))
