@@ -46,6 +46,25 @@ class Case:
 
 
 @dataclass(frozen=True)
+class ContractText:
+    """What the contract says, as one test of a row checks it.
+
+    Args:
+        test: the test's name, without its cases.
+        promise: given, when, then.
+        source: where in Kubernetes, or from what observation, that is known.
+        catches: the mistake that it is there to catch.
+        trap: how it could pass or fail for the wrong reason, and what the test does about that.
+    """
+
+    test: str
+    promise: str
+    source: str
+    catches: str
+    trap: str
+
+
+@dataclass(frozen=True)
 class RowResult:
     """What became of one row.
 
@@ -60,6 +79,7 @@ class RowResult:
         told: for a row that did not pass: why, in one sentence.
         workaround: what users can do about an expected failure.
         tests: its tests.
+        contract: what the contract says of it; empty for a row that is not checked yet.
     """
 
     id: str
@@ -72,6 +92,7 @@ class RowResult:
     told: str = ""
     workaround: str = ""
     tests: tuple[Case, ...] = ()
+    contract: tuple[ContractText, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +110,7 @@ class Report:
         seconds: how long it took.
         rows: what became of each row, in the contract's order.
         notes: what else has to be told, such as requests that the cluster did not imitate.
+        causes: what many rows were broken by, the commonest first.
     """
 
     suite: str
@@ -101,6 +123,7 @@ class Report:
     rows: tuple[RowResult, ...]
     notes: tuple[str, ...] = field(default=())
     controller_version: str = ""
+    causes: tuple[str, ...] = ()
 
     @property
     def summary(self) -> dict[str, int]:
@@ -155,6 +178,8 @@ def worst(outcomes: list[str]) -> str:
 
 
 def kept_of(rows: Sequence[RowResult]) -> str:
-    """How many of these rows are kept, of those that could be, as "3 of 4"."""
+    """How many of these rows are kept, of those that could be, as "3 of 4"; "none" where none could be."""
     asked = sum(row.outcome not in ("not yet checked", "declared unsupported") for row in rows)
+    if not asked:
+        return "none"
     return f"{sum(row.outcome == 'passed' for row in rows)} of {asked}"

@@ -1,4 +1,4 @@
-"""What a red test adds to its reasons: which images do not come, and who wrote what."""
+"""What a red test adds to its reasons: whether the controller was there, what its nodes are to the set, and who wrote what."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_daemonset.kube.audit import WRITES
 from pytest_daemonset.observe.findings import clock
-from pytest_daemonset.report import pulls
+from pytest_daemonset.report import eligible, pulls, strangers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_daemonset.kube.audit import AuditLog, Entry
     from pytest_daemonset.observe.findings import Finding
 
@@ -16,21 +18,31 @@ _SHOWN: Final = 20
 
 
 class Explanation:
-    """Adds to a violation's text the images that its pods wait for, and the writes that touched what it names.
+    """Adds to a violation's text what its nodes are to the set, the images that its pods wait for, and who wrote to what it names.
 
     Args:
         audit: the cluster's write log; without one no writes are told.
+        absence: tells why the controller could do nothing; empty if it could.
 
     Source: contract.md, method M3: who did something is read from the write log, never from the fact that it happened.
     """
 
-    def __init__(self, audit: AuditLog | None) -> None:
+    def __init__(self, audit: AuditLog | None, absence: Callable[[], str] = str) -> None:
         self._audit = audit
+        self._absence = absence
 
     def __call__(self, finding: Finding) -> str:
-        """The images that do not come; the writes to a finding's pods and nodes and to its DaemonSet, oldest first."""
-        images = pulls.told(pulls.pull_failures(finding.history.events, finding.subject))
-        return "\n".join(part for part in (images, self._writes(finding)) if part)
+        """The controller; its nodes; the images that do not come; the writes to its pods, nodes and DaemonSet, oldest first."""
+        absent = self._absence()
+        state = finding.state()
+        parts = (
+            f"  {absent}" if absent else "",
+            eligible.told(finding, state, absent=bool(absent)),
+            strangers.told(finding, state),
+            pulls.told(pulls.pull_failures(finding.history.events, finding.subject)),
+            self._writes(finding),
+        )
+        return "\n".join(part for part in parts if part)
 
     def _writes(self, finding: Finding) -> str:
         if self._audit is None:

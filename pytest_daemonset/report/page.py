@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_daemonset.report.conformance import UNKEPT, kept_of
 
 if TYPE_CHECKING:
-    from pytest_daemonset.report.conformance import Report, RowResult
+    from pytest_daemonset.report.conformance import ContractText, Report, RowResult
 
 _LOOKS: Final = {
     "passed": ("ok", "✓"),
@@ -62,12 +62,15 @@ padding:.6rem .75rem;margin:.6rem 0 0;max-height:26rem;overflow:auto}
 .rows .sec{width:4rem;text-align:right;white-space:nowrap;color:var(--soft);padding-right:0}.what{color:var(--soft);font-size:.92em;
 overflow-wrap:anywhere}tr:target{background:color-mix(in srgb,var(--known) 20%,transparent)}.kept{font-weight:400;color:var(--soft);
 font-size:.9rem}$filters
+.rows+h3{margin-top:1.6rem}details{margin:.2rem 0 0}summary{cursor:pointer;color:var(--soft);font-size:.92em}details[open] summary{
+margin-bottom:.3rem}.text{border-left:2px solid var(--line);padding-left:.8rem;margin:.3rem 0 .6rem;max-width:46rem}
+.text b{color:var(--soft);font-weight:500}
 @media(max-width:42rem){.rows thead{display:none}.rows tr{display:block;padding:.5rem 0;border-top:1px solid var(--line)}
 .rows td,.rows th{display:inline-block;border:0;width:auto!important;padding:.05rem .8rem .05rem 0}.rows .say{display:block}
 .matrix thead{display:none}.matrix th,.matrix td{display:block;border:0;padding:.1rem 0}.matrix tr{display:block;padding:.5rem 0;
 border-top:1px solid var(--line)}.matrix td::before{content:attr(data-level) " ";color:var(--soft);font-size:.85em}}
 @media print{:root{color-scheme:light}main{max-width:none;padding:0}.filter{display:none}pre{max-height:none}
-.found,tr{break-inside:avoid}.cell{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
+details{break-inside:avoid}.found,tr{break-inside:avoid}.cell{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 </style></head><body><main>
 <header><h1>DaemonSet conformance</h1>
 <p class="soft">$title</p>
@@ -99,9 +102,9 @@ def page(report: Report) -> str:
     facts = {
         "setting": report.setting,
         **report.cluster,
-        "controller": report.controller,
+        "controller": "" if report.controller in report.setting else report.controller,
         "controller's version": report.controller_version,
-        "profile": report.profile.get("name", ""),
+        "profile": "" if report.profile.get("name") == "none" else report.profile.get("name", ""),
         "suite": f"pytest-daemonset {report.suite}",
         "run": f"{report.began}, {report.seconds:.0f} s",
     }
@@ -114,7 +117,7 @@ def page(report: Report) -> str:
         facts="".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts.items() if v),
         legend=", ".join(f"{_LOOKS[name][1]} {name}" for name in present),
         matrix="".join(_section_line(title, rows) for title, rows in report.sections().items()),
-        found=_found([row for row in report.rows if row.outcome in _TOLD]),
+        found=_found([row for row in report.rows if row.outcome in _TOLD], report.causes),
         filter="".join(_choice(name, number) for name, number in present.items()),
         rows="".join(_section(title, rows) for title, rows in report.sections().items()),
         times=", ".join(f"{level} rows {seconds:.1f} s" for level, seconds in report.times().items()),
@@ -125,7 +128,7 @@ def page(report: Report) -> str:
 
 def _beside(present: dict[str, int]) -> str:
     told = [f"{present[name]} {name}" for name in _TOLD if name in present]
-    return f": {', '.join(told)}" if told else ""
+    return f"; {', '.join(told)}" if told else ""
 
 
 def _choice(name: str, number: int) -> str:
@@ -153,10 +156,10 @@ def _cell(row: RowResult) -> str:
     return f'<a class="cell {kind}" href="#{row.id}" title="{told}" aria-label="{told}">{sign} {number}</a>'
 
 
-def _found(rows: list[RowResult]) -> str:
+def _found(rows: list[RowResult], causes: tuple[str, ...]) -> str:
     if not rows:
         return ""
-    found = "".join(map(_finding, rows))
+    found = "".join(f"<p>{escape(cause)}</p>" for cause in causes) + "".join(map(_finding, rows))
     return f'<section aria-labelledby="found"><h2 id="found">What is not kept</h2>{found}</section>'
 
 
@@ -166,7 +169,20 @@ def _finding(row: RowResult) -> str:
     workaround = f"<p><b>What users can do:</b> {escape(row.workaround)}</p>" if row.workaround else ""
     why = f"<p>{escape(row.told)}</p>" if row.told and row.outcome == "expected to fail" else ""
     head = f'<h3><a href="#{row.id}">{row.id}</a>: {escape(row.sentence)}</h3><p>{_tag(row.outcome)}</p>'
-    return f'<article class="found {_LOOKS[row.outcome][0]}">{head}{why}{workaround}{told}</article>'
+    body = f"{head}{why}{workaround}{told}{_contract(row.contract)}"
+    return f'<article class="found {_LOOKS[row.outcome][0]}">{body}</article>'
+
+
+def _contract(texts: tuple[ContractText, ...]) -> str:
+    if not texts:
+        return ""
+    return f"<details><summary>what the contract says</summary>{''.join(map(_text, texts))}</details>"
+
+
+def _text(text: ContractText) -> str:
+    parts = (("Source", text.source), ("It catches", text.catches), ("Trap", text.trap))
+    told = "".join(f"<p><b>{name}:</b> {escape(part)}</p>" for name, part in parts if part)
+    return f'<div class="text"><p>{escape(text.promise)}</p>{told}<p class="soft id">{escape(text.test)}</p></div>'
 
 
 def _section(title: str, rows: list[RowResult]) -> str:
@@ -184,7 +200,7 @@ def _row(row: RowResult) -> str:
     time = f"{row.seconds:.1f} s" if row.tests else ""
     return (
         f'<tr id="{row.id}" class="{_LOOKS[row.outcome][0]}"><th scope="row" class="id"><a href="#{row.id}">{row.id}</a></th>'
-        f'<td class="say">{escape(row.sentence)}{what}</td><td class="out">{_tag(row.outcome)}</td>'
+        f'<td class="say">{escape(row.sentence)}{what}{_contract(row.contract)}</td><td class="out">{_tag(row.outcome)}</td>'
         f'<td class="lvl">{level}</td><td class="sec">{time}</td></tr>'
     )
 
