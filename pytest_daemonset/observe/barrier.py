@@ -13,6 +13,7 @@ Method M2 of the contract, in three steps, each waited for by its event and not 
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from typing import TYPE_CHECKING, Any, Final
 
@@ -56,9 +57,12 @@ class Barrier:
         """
         try:
             since = await self._observation.client.wrote_until_now(NODES)
-            if self._sentinel and self._observation.nodes:
-                await self._pass_sentinel()
-            await self._pass_generation()
+            removal = await self._pass_sentinel() if self._sentinel and self._observation.nodes else None
+            try:
+                await self._pass_generation()
+            finally:
+                if removal is not None:
+                    await removal
         except ApiError as error:
             raise Inconclusive(f"{self._subject}: no barrier: the cluster refused one of its steps: {error}") from error
         await self._observation.fence()
@@ -81,37 +85,39 @@ class Barrier:
         except ApiError as error:
             raise Inconclusive(f"{self._subject}: its pod {pod['name']} could not be annotated: {error}") from error
 
-    async def _pass_sentinel(self) -> None:
-        observation, subject = self._observation, self._subject
-        client = observation.client
-        resource = observation.reflectors[DAEMONSET].resource
+    async def _pass_sentinel(self) -> asyncio.Task[None]:
+        """Steps 1 and 2; returns the removal of the sentinel, which goes on and has to be awaited."""
         key = secrets.token_hex(4)
-        name = f"sentinel-{key}"
-        node = min(str(one["metadata"]["name"]) for one in observation.reflectors[NODE].known.values())
-        sentinel = await client.create(resource, _sentinel(subject, name, key), subject.namespace)
-        uid = sentinel["metadata"]["uid"]
+        node = min(str(one["metadata"]["name"]) for one in self._observation.reflectors[NODE].known.values())
         try:
-            await client.patch(NODES, node, {"metadata": {"labels": {LABEL: key}}})
-            await self._until(
-                POD, lambda pod: _owner(pod) == uid, f"make a sentinel's pod after node {node} was labelled"
-            )
-            first = next(one for one in observation.reflectors[POD].known.values() if _owner(one) == uid)["metadata"]
-            try:
-                await client.delete(PODS, first["name"], subject.namespace, options={"gracePeriodSeconds": 0})
-            except ApiError as error:
-                if error.status != 404:  # a controller that has replaced it by itself is as well seen to react
-                    raise
-            await self._until(
-                POD,
-                lambda pod: _owner(pod) == uid and pod["metadata"]["uid"] != first["uid"],
-                f"make a sentinel's pod again after {first['name']} was removed",
-            )
-        finally:
-            await self._clean_up(name, node)
+            await self._see_sentinel(key, node)
+        except BaseException:
+            await self._remove_sentinel(key, node)
+            raise
+        return asyncio.create_task(self._remove_sentinel(key, node))
 
-    async def _clean_up(self, name: str, node: str) -> None:
+    async def _see_sentinel(self, key: str, node: str) -> None:
+        subject, client = self._subject, self._observation.client
+        known = self._observation.reflectors[POD].known
+        resource = self._observation.reflectors[DAEMONSET].resource
+        uid = (await client.create(resource, _sentinel(subject, key), subject.namespace))["metadata"]["uid"]
+        await client.patch(NODES, node, {"metadata": {"labels": {LABEL: key}}})
+        await self._until(POD, lambda pod: _owner(pod) == uid, f"make a sentinel's pod after node {node} was labelled")
+        first = next(one for one in known.values() if _owner(one) == uid)["metadata"]
+        try:
+            await client.delete(PODS, first["name"], subject.namespace, options={"gracePeriodSeconds": 0})
+        except ApiError as error:
+            if error.status != 404:  # a controller that has replaced it by itself is as well seen to react
+                raise
+        await self._until(
+            POD,
+            lambda pod: _owner(pod) == uid and pod["metadata"]["uid"] != first["uid"],
+            f"make a sentinel's pod again after {first['name']} was removed",
+        )
+
+    async def _remove_sentinel(self, key: str, node: str) -> None:
         observation, namespace = self._observation, self._subject.namespace
-        client = observation.client
+        client, name = observation.client, _name(key)
         steps: tuple[Callable[[], Awaitable[object]], ...] = (
             lambda: client.delete(observation.reflectors[DAEMONSET].resource, name, namespace, options=_BACKGROUND),
             lambda: client.delete_collection(
@@ -186,7 +192,12 @@ def _owner(object_: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _sentinel(subject: Subject, name: str, key: str) -> dict[str, Any]:
+def _name(key: str) -> str:
+    return f"sentinel-{key}"
+
+
+def _sentinel(subject: Subject, key: str) -> dict[str, Any]:
+    name = _name(key)
     labels = {LABEL: name}
     standard = {
         "apiVersion": subject.api_version,

@@ -2,7 +2,8 @@
 
 A watch that is silent may be idle or late. A bookmark tells which, but a real API server sends one a minute. So we
 ask: a consistent read of the collection tells the store's version R, and the kind has progressed to R as soon as the
-watch has brought all that the read has shown. A bookmark or an event beyond R proves the same, and is preferred.
+watch has brought all that the read has shown. A bookmark or an event beyond R proves the same, and is preferred. Kinds that
+share one store have one R, read once for all of them.
 
 What a list cannot show is an object that was created and removed between the last event seen and R. A second round
 trip after the watch has caught up gives such events the time to arrive; should one arrive even later, the merged order
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from pytest_daemonset.observe.history import Record
     from pytest_daemonset.observe.reflector import Reflector
 
+_UNREAD: Final = (ApiError, aiohttp.ClientError, asyncio.TimeoutError, OSError)
+
 
 async def fence(
     client: Client,
@@ -38,6 +41,7 @@ async def fence(
     emit: Callable[[Record], None],
     changed: Callable[[], asyncio.Future[None]],
     constants: Constants,
+    present: int | None = None,
 ) -> int:
     """Wait until one kind has been seen up to the present moment.
 
@@ -47,6 +51,7 @@ async def fence(
         emit: is told of the FENCE mark, if one was needed.
         changed: gives a future that is done when the next event or mark of any kind has been recorded.
         constants: how long to wait for a bookmark, and for the watch at all.
+        present: the `head` of a kind whose versions are of the same store, read since the call began; None to read its own.
 
     Returns:
         The version up to which the kind has been seen; not lower than any write that was answered before the call.
@@ -54,8 +59,8 @@ async def fence(
     Raises:
         Inconclusive: the watch did not catch up, or the cluster did not answer.
     """
+    version = await head(client, reflector) if present is None else present
     try:
-        version = await _head(client, reflector)
         # Where bookmarks are rare, waiting for one each time would only make every fence slower.
         if await until(lambda: _beyond(reflector, version), changed, constants.bookmark if reflector.prompt else 0.0):
             return version
@@ -70,12 +75,10 @@ async def fence(
                 f"the watch of {reflector.resource.plural} did not catch up within {constants.fence:g} s: a list at version "
                 f"{version} shows {_behind(reflector, items, version)}, which the watch (at {reflector.progress}) has not brought"
             )
-        if not _beyond(reflector, version):
-            await _head(client, reflector)
-    except (ApiError, aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-        raise Inconclusive(
-            f"{reflector.resource.plural} could not be listed, so it is not known how far they have been seen: {error}"
-        ) from error
+    except _UNREAD as error:
+        raise _unknown(reflector, error) from error
+    if not _beyond(reflector, version):
+        await head(client, reflector)
     if not _beyond(reflector, version):
         # The reflector resumes from its own events and bookmarks, never from this: a fence is no place in its stream.
         reflector.fenced = version
@@ -83,10 +86,28 @@ async def fence(
     return version
 
 
-async def _head(client: Client, reflector: Reflector) -> int:
+async def head(client: Client, reflector: Reflector) -> int:
+    """The present version of a kind; where kinds share one store, that of all of them.
+
+    Args:
+        client: who reads.
+        reflector: the kind's.
+
+    Raises:
+        Inconclusive: the cluster did not answer.
+    """
     path = reflector.resource.path(reflector.namespace)
-    head: dict[str, Any] = await client.request("GET", path, query={"limit": "1"})
-    return int(head["metadata"]["resourceVersion"])
+    try:
+        found: dict[str, Any] = await client.request("GET", path, query={"limit": "1"})
+    except _UNREAD as error:
+        raise _unknown(reflector, error) from error
+    return int(found["metadata"]["resourceVersion"])
+
+
+def _unknown(reflector: Reflector, error: BaseException) -> Inconclusive:
+    return Inconclusive(
+        f"{reflector.resource.plural} could not be listed, so it is not known how far they have been seen: {error}"
+    )
 
 
 def _beyond(reflector: Reflector, version: int) -> bool:

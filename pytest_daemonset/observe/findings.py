@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from pytest_daemonset.contract.events import ADDED, NODE
+from pytest_daemonset.contract.state import State
 from pytest_daemonset.errors import Violation
+from pytest_daemonset.observe.history import Mark, What
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from pytest_daemonset.contract.events import Event
     from pytest_daemonset.contract.state import Subject
     from pytest_daemonset.contract.verdicts import Reason, Verdict
     from pytest_daemonset.observe.history import History
@@ -55,16 +60,61 @@ class Finding:
         lines.append(self._seen())
         return "\n".join(lines)
 
+    def state(self) -> State:
+        """The state that was judged, from all that had been observed up to it."""
+        state = State(self.subject)
+        for event in self._judged():
+            state.apply(event)
+        return state
+
+    def _judged(self) -> Iterator[Event]:
+        return (event for event in self.history.events if not self.history.comparable or event.rv <= self.version)
+
+    @cached_property
+    def _chances(self) -> dict[str, tuple[float, str]]:
+        """By node: since when at most it can lack a pod, and what happened then; not of what was there before it was watched."""
+        state, chances = State(self.subject), dict[str, tuple[float, str]]()
+        listed = {
+            mark.kind: mark.rv
+            for mark in reversed(self.history.records)
+            if isinstance(mark, Mark) and mark.what is What.SYNCED
+        }
+        for event in self._judged():
+            name = event.object["metadata"]["name"]
+            seen, eligible = state.seen, name in state.eligible
+            state.apply(event)
+            if event.rv <= listed.get(event.kind, 0):
+                continue
+            if event.kind == NODE and event.type == ADDED:
+                chances[name] = (event.at, "when it joined")
+            elif event.kind == NODE and seen and not eligible and name in state.eligible:
+                chances[name] = (event.at, "when it became eligible")
+            elif state.seen and not seen:
+                chances.update(dict.fromkeys(state.nodes, (event.at, f"when {self.subject} was made")))
+        return chances
+
     def _reason(self, reason: Reason) -> str:
         pods = tuple(pod for pod in reason.pods if pod not in reason.text)
         node = f"node {reason.node}" if reason.node and reason.node not in reason.text else ""
         missing = [text for text in (node, _pods(pods)) if text]
         where = f" ({'; '.join(missing)})" if missing else ""
-        if reason.since is None:
-            when = ", since before the observation began"
+        chance = None if reason.pods or not reason.node else self._chances.get(reason.node)
+        if chance is not None and chance[0] >= (reason.since or 0.0):
+            # A pod cannot be missing for longer than that.
+            when = (
+                f", since {clock(chance[0])}, {chance[1]} ({max(0.0, self.at - chance[0]):.1f} s before this verdict)"
+            )
+        elif reason.since is None:
+            when = f", for as long as it has been watched{self._watched()}"
         else:
             when = f", since {clock(reason.since)} ({max(0.0, self.at - reason.since):.1f} s before this verdict)"
         return f"  - {reason.text}{where}{when}"
+
+    def _watched(self) -> str:
+        first = next((event.at for event in self.history.events), None)
+        return (
+            "" if first is None else f": since {clock(first)} ({max(0.0, self.at - first):.1f} s before this verdict)"
+        )
 
     def _seen(self) -> str:
         whose = f" of {self.history.cluster}" if self.history.cluster else ""

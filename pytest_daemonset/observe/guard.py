@@ -28,9 +28,10 @@ _INTERRUPTED: Final = (KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.Can
 class Guard:
     """What ``always(...)`` and ``never(...)`` return: enter it with ``with``, or ``async with`` in a coroutine.
 
-    From its entry on, and including the state at that moment, every state is judged. A violation fails at once what the
-    test waits for, and is raised, at the latest, at the end of the block, after everything that happened in it has been
-    seen. If the block failed by itself, that failure stays, and the violation is added to it as a note.
+    From its entry on, and including the state at that moment, every state is judged; with ``from_birth``, all that was seen
+    before too. A violation fails at once what the test waits for, and is raised, at the latest, at the end of the block, after
+    everything that happened in it has been seen. If the block failed by itself, that failure stays, and the violation is added
+    to it as a note.
 
     Attributes:
         what: what it guards, for messages.
@@ -45,6 +46,7 @@ class Guard:
         properties: tuple[Property, ...],
         *,
         forbidden: bool = False,
+        from_birth: bool = False,
     ) -> None:
         verb = "never" if forbidden else "always"
         if not properties:
@@ -64,6 +66,7 @@ class Guard:
         self._scope = scope
         self._properties = properties
         self._forbidden = forbidden
+        self._from_birth = from_birth
         self._watches: list[tuple[Tracker, Guarding]] = []
         self._entered = False
         self._ended = False
@@ -87,7 +90,7 @@ class Guard:
     ) -> None:
         __tracebackhide__ = True
         if isinstance(error, _INTERRUPTED):
-            self._abandon()
+            self.abandon()
             return
         try:
             found = self._observation.portal.call(self._end, f"the end of {self.what}")
@@ -106,7 +109,7 @@ class Guard:
     ) -> None:
         __tracebackhide__ = True
         if isinstance(error, _INTERRUPTED):
-            self._abandon()
+            self.abandon()
             return
         found: DaemonSetTestError | None
         try:
@@ -138,13 +141,27 @@ class Guard:
         self._entered = True
 
     async def _begin(self) -> None:
+        if self._from_birth:
+            self._begin_from_birth()
+        else:
+            await self._begin_now()
+        self._observation.wake()
+
+    async def _begin_now(self) -> None:
         for one in self._properties:
             tracker = self._observation.tracker(self._subject, one.reads, one.name)
             floor = await self._observation.floor(tracker)
             judge = Guarding(one, self._broken, forbidden=self._forbidden, floor=floor)
             self._watches.append((tracker, judge))
             tracker.attach(judge)
-        self._observation.wake()
+
+    def _begin_from_birth(self) -> None:
+        judges: dict[frozenset[str], list[Guarding]] = {}
+        for one in self._properties:
+            judges.setdefault(one.reads, []).append(Guarding(one, self._broken, forbidden=self._forbidden))
+        for those in judges.values():
+            tracker = self._observation.tracker_from_birth(self._subject, those)
+            self._watches += [(tracker, judge) for judge in those]
 
     async def _end(self) -> DaemonSetTestError | None:
         """See everything up to now, judge it, and tell what was found."""
@@ -171,8 +188,8 @@ class Guard:
         for tracker, judge in self._watches:
             judge.end(tracker.cuts.position)
 
-    def _abandon(self) -> None:
-        # Not told anything: the one who interrupted ends the test, and the scope's last check must not wait.
+    def abandon(self) -> None:
+        """End it without a verdict: whoever interrupted the test wants an end, and the scope's last check must not wait."""
         self._ended = True
         for _, judge in self._watches:
             judge.end(-1)

@@ -11,20 +11,21 @@ from pytest_daemonset.contract.events import DAEMONSET, NODE, POD, REVISION
 from pytest_daemonset.errors import Inconclusive, UsageError
 from pytest_daemonset.kube.resources import CONTROLLER_REVISIONS, DAEMONSETS, NODES, PODS
 from pytest_daemonset.observe.constants import Constants
-from pytest_daemonset.observe.fence import fence
+from pytest_daemonset.observe.fence import fence, head
 from pytest_daemonset.observe.history import History, Mark, What
 from pytest_daemonset.observe.reflector import Reflector
 from pytest_daemonset.observe.signals import Signal
 from pytest_daemonset.observe.tracker import Tracker, checked_reads, replay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
     from pytest_daemonset.contract.state import Subject
     from pytest_daemonset.kube.client import Client
     from pytest_daemonset.kube.resources import Resource
     from pytest_daemonset.observe.findings import Explain
     from pytest_daemonset.observe.history import Record
+    from pytest_daemonset.observe.judges import Judge
     from pytest_daemonset.observe.portal import Portal
 
 KINDS: Final[Mapping[str, Resource]] = {
@@ -78,6 +79,7 @@ class Observation:
             for kind, resource in kinds.items()
         }
         self._trackers: dict[tuple[Subject, frozenset[str]], Tracker] = {}
+        self._whole: list[Tracker] = []
         self._signal = Signal()
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
@@ -131,6 +133,25 @@ class Observation:
             self._trackers[subject, reads] = tracker
         return tracker
 
+    def tracker_from_birth(self, subject: Subject, judges: Sequence[Judge]) -> Tracker:
+        """A tracker of their own for judges that look at all that was seen of a subject, from its first moment on.
+
+        Args:
+            subject: whose.
+            judges: at least one; their properties read the same kinds.
+
+        Raises:
+            UsageError: one of the kinds is not watched.
+        """
+        first = judges[0].property
+        reads = checked_reads(first.reads, self.history.kinds, first.name)
+        tracker = Tracker(subject, reads, comparable=self.history.comparable)
+        for judge in judges:
+            tracker.attach(judge)
+        replay(self.history, tracker)
+        self._whole.append(tracker)
+        return tracker
+
     async def floor(self, tracker: Tracker) -> int:
         """The position in the merged order before which a state lacks something that the test wrote."""
         if self.history.comparable:
@@ -148,9 +169,17 @@ class Observation:
             Inconclusive: a watch does not catch up, or the cluster does not answer.
         """
         reflectors = [self.reflectors[kind] for kind in (self.reflectors if kinds is None else kinds)]
+        present = await head(self.client, reflectors[0]) if self.history.comparable else None
         reached = await asyncio.gather(
             *(
-                fence(self.client, one, emit=self._record, changed=self.changed, constants=self.constants)
+                fence(
+                    self.client,
+                    one,
+                    emit=self._record,
+                    changed=self.changed,
+                    constants=self.constants,
+                    present=present,
+                )
                 for one in reflectors
             )
         )
@@ -169,9 +198,13 @@ class Observation:
         highest = max(max(reflector.progress, reflector.fenced) for reflector in self.reflectors.values())
         self._record(Mark(What.BARRIER, "", highest, time.time(), note, since))
 
+    @property
+    def _following(self) -> tuple[Tracker, ...]:
+        return (*self._trackers.values(), *self._whole)
+
     def _record(self, record: Record) -> None:
         self.history.append(record)
-        for tracker in tuple(self._trackers.values()):
+        for tracker in self._following:
             tracker.feed(record)
         self._signal.fire()
 
@@ -212,4 +245,4 @@ class Observation:
                 delay = 0.0
 
     def _lagging(self) -> frozenset[str]:
-        return frozenset(kind for tracker in self._trackers.values() for kind in tracker.cuts.lagging(tracker.wanted()))
+        return frozenset(kind for tracker in self._following for kind in tracker.cuts.lagging(tracker.wanted()))

@@ -31,6 +31,9 @@ class Guarding(Protocol):
     def entered(self) -> bool:
         """Whether its block was entered."""
 
+    def abandon(self) -> None:
+        """End it without a verdict, and without waiting."""
+
     async def finish(self) -> DaemonSetTestError | None:
         """End it if it still runs; tell what it found and has not told yet. Called once, in the portal's loop."""
 
@@ -98,6 +101,11 @@ class Scope:
             if operation is not None and not operation.outcome.done():
                 operation.fail(error())
                 self._failure_told |= for_good
+
+    def abandon(self) -> None:
+        """The test was interrupted: nothing of it is judged any more, so that its end waits for nothing."""
+        for guard in self._guards:
+            guard.abandon()
 
     def verify(self, *, body_failed: bool = False, beside: BaseException | None = None) -> None:
         """End every operation, check every guard a last time, and tell what was forgotten up to now.

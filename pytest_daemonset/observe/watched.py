@@ -72,13 +72,17 @@ class Watched:
             f"{self.subject}: stays({goal.name}, for_={for_:g})",
         )
 
-    def always(self, *properties: Property) -> Guard:
+    def always(self, *properties: Property, from_birth: bool = False) -> Guard:
         """Guard a block: each of these invariants and reactions must hold at every state in it.
+
+        Args:
+            properties: invariants and reactions.
+            from_birth: judge also what was seen of the set before the block.
 
         Raises:
             UsageError: at once, for a goal (no correct controller keeps one at every instant), or for no property.
         """
-        return self._guard(Guard(self.observation, self.subject, self._scope, properties))
+        return self._guard(Guard(self.observation, self.subject, self._scope, properties, from_birth=from_birth))
 
     def never(self, property: Property) -> Guard:  # noqa: A002
         """Guard a block: this property, a goal too, must not hold at any state in it.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -262,13 +261,13 @@ class World:
         self.server_portal.stop()
 
     def once_waiting(self, action: Callable[[], object]) -> None:
-        """Do something as soon as the next `eventually`, `stays` or guard has begun to look."""
+        """Have the server do something in the moment in which the next `eventually`, `stays` or guard has begun to look."""
         wake = self.observation.wake
 
         def woken() -> None:
             self.observation.wake = wake  # type: ignore[method-assign]
             wake()
-            threading.Thread(target=action, daemon=True).start()
+            action()
 
         self.observation.wake = woken  # type: ignore[method-assign]
 

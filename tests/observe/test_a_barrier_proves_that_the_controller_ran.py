@@ -74,7 +74,7 @@ def test_the_barrier_passes_when_the_controller_has_shown_that_it_ran() -> None:
     [({"sentinels": False}, "sentinel's pod after node w1"), ({"generations": False}, "report generation")],
 )
 def test_a_controller_that_does_not_show_that_it_ran_passes_no_barrier(lazy: dict[str, bool], told: str) -> None:
-    with World(constants=Constants(barrier=0.3)) as world:
+    with World(constants=Constants(barrier=2.0)) as world:
         world.node("w1")
         Controller(world, **lazy)
         with pytest.raises(Inconclusive, match=told):
@@ -111,7 +111,7 @@ def test_a_barrier_reaches_the_guards() -> None:
 
 
 def test_what_holds_after_a_barrier_is_seen_at_once_though_nothing_happens_any_more() -> None:
-    with World(constants=Constants(base=1.0, fence=1.0)) as world:
+    with World(constants=Constants(base=1.0)) as world:
         world.node("w1")
         world.pod("w1")
         world.watched.eventually(one_pod_per_node).wait()
@@ -140,6 +140,18 @@ def test_a_nudge_annotates_one_of_the_sets_own_pods() -> None:
         world.pod("w1", "mine")
         world.watched.nudge().wait()
         assert world.api.objects["pods"][NAMESPACE, "mine"]["metadata"]["annotations"]
+
+
+@pytest.mark.parametrize(("comparable", "reads"), [(True, 1), (False, 4)])
+def test_kinds_of_one_store_are_fenced_by_one_read_of_its_version(comparable: bool, reads: int) -> None:
+    with World(comparable=comparable) as world:
+        last = world.node("w1")["metadata"]["resourceVersion"]
+        before = len(world.api.requests)
+        reached = world.portal.call(world.observation.fence)
+        heads = [path for _, path, query in world.api.requests[before:] if query.get("limit") == "1"]
+        assert len(set(heads)) == len(heads) == reads
+        assert reached >= int(last)
+        assert all(one.progress >= int(last) for one in world.observation.reflectors.values())
 
 
 def test_an_event_that_a_fence_could_not_wait_for_makes_the_guard_inconclusive_and_not_green() -> None:

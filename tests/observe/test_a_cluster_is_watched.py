@@ -72,10 +72,10 @@ def test_no_state_older_than_what_the_test_wrote_is_judged() -> None:
 
 def test_what_cannot_be_seen_is_inconclusive_and_not_green() -> None:
     with World(constants=None) as world:
-        world.observation.constants = type(world.observation.constants)(fence=0.2, bookmark=0.05)
         world.node("w1")
         world.pod("w1")
         world.watched.eventually(one_pod_per_node, within=WITHIN).wait()
+        world.observation.constants = type(world.observation.constants)(fence=0.2, bookmark=0.05)
         world.api.hold("nodes")
         world.node("w2")
         with pytest.raises(Inconclusive, match="did not catch up"):
@@ -196,6 +196,47 @@ def test_a_guard_that_the_body_leaves_open_is_checked_at_the_end_of_the_test() -
         world.pod("w1")
         with pytest.raises(Violation, match="w1"):
             world.scope.close()
+
+
+@pytest.mark.parametrize("bookmarks", [True, False])
+def test_a_guard_from_birth_sees_what_had_ended_before_its_block(bookmarks: bool) -> None:
+    with World(bookmarks=bookmarks) as world:
+        world.node("w1")
+        first = world.pod("w1")
+        world.api.remove("pods", world.pod("w1")["metadata"]["name"])
+        world.watched.eventually(one_pod_per_node, within=WITHIN).wait()
+        with world.watched.always(at_most_one_pod_per_node):
+            pass
+        with pytest.raises(Violation, match="w1"), world.watched.always(at_most_one_pod_per_node, from_birth=True):
+            pass
+        assert first["metadata"]["name"] in {
+            p["metadata"]["name"] for p in world.observation.reflectors["Pod"].known.values()
+        }
+        world.scope.close()
+
+
+def test_a_guard_from_birth_goes_on_judging_what_comes() -> None:
+    with World() as world:
+        world.node("w1")
+        world.pod("w1")
+        with (
+            pytest.raises(Violation, match="at_most_one_pod_per_node was broken"),
+            world.watched.always(at_most_one_pod_per_node, from_birth=True),
+        ):
+            world.pod("w1")
+        world.scope.close()
+
+
+def test_a_guard_of_a_test_that_was_interrupted_waits_for_nothing() -> None:
+    with World() as world:
+        world.node("w1")
+        world.pod("w1")
+        world.watched.always(at_most_one_pod_per_node).__enter__()
+        world.api.hold("pods")
+        world.pod("w1")  # a last check would wait until this has been seen, and it never is
+        world.scope.abandon()
+        world.scope.close()
+        world.api.release("pods")
 
 
 def test_a_gap_leaves_always_without_a_verdict_and_eventually_with_one() -> None:
