@@ -18,6 +18,19 @@ exit codes: 0 all is well; 1 the controller broke a promise, or a check failed; 
 """
 
 
+class _Version(argparse.Action):
+    """Looks the version up when it is asked for: that takes longer than all the rest of the command line."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:  # noqa: A002 (argparse's own name)
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"pytest-daemonset {version('pytest-daemonset')}, Python {sys.version.split()[0]}")
+        sys.exit(0)
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line, one sub-parser a command."""
     root = argparse.ArgumentParser(
@@ -26,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    root.add_argument("--version", action=_Version, help="say which version this is, and stop")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     verify = commands.add_parser("verify", help="run the conformance suite against a controller")
@@ -35,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="with --cluster k3s, one of its settings, such as image=rancher/k3s:v1.33.5-k3s1 or virtual=yes: what "
+        help="with --cluster k3s, one of its settings, such as image=rancher/k3s:v1.36.4-k3s1 or virtual=yes: what "
         "`pytest --help` lists as --daemonset-k3s-NAME",
     )
     verify.add_argument(
@@ -88,6 +102,12 @@ def parser() -> argparse.ArgumentParser:
             "when the controller counts as started: 'log: REGEX' (a line of its output), 'http: URL', 'lease: NAMESPACE/NAME' "
             "or 'write'; else at once"
         ),
+    )
+    verify.add_argument(
+        "--controller-timeout",
+        default="30",
+        metavar="SECONDS",
+        help="how long it may take until it is ready (default: 30)",
     )
     verify.add_argument(
         "--controller-replicas", default="1", metavar="N", help="how many processes of the controller run (default: 1)"

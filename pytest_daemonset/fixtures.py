@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pytest_daemonset.kube.resources import Resource
     from pytest_daemonset.nodes.nodes import Nodes
     from pytest_daemonset.observe.scope import Scope
+    from pytest_daemonset.report.writing import Writing
     from pytest_daemonset.running import Running
 
 
@@ -65,6 +66,7 @@ class Run:
         self.running: Running | None = None
         self.item: pytest.Item | None = None
         self.lasting = False  # a fixture that outlives the test is being made
+        self.interrupted = False  # by Ctrl-C: no other test comes
         self.remarks: list[str] = []
         self.closing: list[str] = []
 
@@ -76,9 +78,11 @@ class Run:
         except ValueError:
             raise pytest.UsageError(f"--daemonset-nodes={options['nodes']}: expected a whole number") from None
         history = Path(options["history"]) if options["history"] else None
-        if history is not None and history.exists() and not history.is_dir():
-            raise pytest.UsageError(f"--daemonset-history={history}: expected a folder, found a file")
         try:
+            if history is not None:
+                from pytest_daemonset.folders import make_writable
+
+                make_writable(history, f"--daemonset-history={history}")
             run = cls(
                 ClusterConfig(kind=options["cluster"], nodes=nodes, k3s=cls._k3s(options)),
                 cls._controller(options),
@@ -97,9 +101,16 @@ class Run:
         replicas = options["controller_replicas"]
         if not replicas.isdecimal():
             raise UsageError(f"--daemonset-controller-replicas={replicas}: expected a whole number above 0")
+        try:
+            timeout = float(options["controller_timeout"])
+        except ValueError:
+            raise UsageError(
+                f"--daemonset-controller-timeout={options['controller_timeout']}: expected a number of seconds"
+            ) from None
         return ControllerConfig(
             options["controller"],
             ready=options["controller_ready"],
+            timeout=timeout,
             replicas=int(replicas),
             service_account=options["controller_service_account"],
             manifests=tuple(options["controller_manifests"].split()),
@@ -109,6 +120,12 @@ class Run:
     @staticmethod
     def _k3s(options: Mapping[str, str]) -> K3sConfig | None:
         if options["cluster"] != "k3s":
+            if options["keep"].lower() not in ("no", "false", "0"):
+                raise UsageError(
+                    f"--daemonset-keep={options['keep']}: the {options['cluster']} cluster ends with its session; to look at it, stop "
+                    "in a test with --pdb, or start one with `python -m pytest_daemonset serve`. It is k3s that can be kept: "
+                    "--daemonset-cluster=k3s, or K3sConfig(keep=True)"
+                )
             return None
         from pytest_daemonset.clusters.k3s.settings import K3sConfig
 
@@ -230,6 +247,8 @@ class Run:
         )
         if silence := self.running.silence():
             yield "daemonset controller", silence
+        elif WRITING in item.stash and (written := item.stash[WRITING].told()):
+            yield "daemonset controller", f"in this test {written}"
         if refusals := self.running.refusals():
             yield "daemonset controller, refused by the cluster (403)", refusals
         if tail := self.running.controller.tail():
@@ -243,6 +262,7 @@ SCOPE = pytest.StashKey["Scope"]()
 NODES = pytest.StashKey["Nodes"]()
 HISTORIES = pytest.StashKey[list[Path]]()
 FAILED = pytest.StashKey[bool]()
+WRITING: pytest.StashKey[Writing] = pytest.StashKey()
 
 
 @pytest.fixture(scope="session")
@@ -284,13 +304,15 @@ def _daemonset_running(
             yield running
         finally:
             run.running = None
-            unimitated = running.portal.call(
-                running.cluster.unimitated, "list of what was not imitated", despite_poison=True
-            )
-            run.closing += [
-                f"daemonset: not imitated, answered with 501: {request} ({count} times)"
-                for request, count in sorted(unimitated.items())
-            ]
+
+            async def close() -> None:
+                unimitated = await running.cluster.unimitated()
+                run.closing.extend(
+                    f"daemonset: not imitated, answered with 501: {request} ({count} times)"
+                    for request, count in sorted(unimitated.items())
+                )
+
+            running.tidy(close, "list of what was not imitated")
             if kept := running.cluster.kept():
                 run.closing.append(f"daemonset: {kept}")
 
@@ -308,18 +330,24 @@ def _say(config: pytest.Config, text: str) -> None:
 def _daemonset_scope(
     request: pytest.FixtureRequest, pytestconfig: pytest.Config, _daemonset_running: Running
 ) -> Iterator[Scope]:
+    from pytest_daemonset.report import writing
+
     run = pytestconfig.stash[RUN]
     skip_what_cannot_be(request.node)
     scope = run.scope()
     controller = _daemonset_running.controller
+    wrote = request.node.stash[WRITING] = writing.Writing(_daemonset_running.cluster.audit, controller.user)
     controller.on_death = lambda error: scope.fail(lambda: type(error)(*error.args), for_good=True)
     try:
         controller.check()
         yield scope
         scope.close(body_failed=request.node.stash.get(FAILED, False))
     finally:
+        if warning := wrote.warning(len(request.node.stash.get(NODES, ())) or run.cluster_config.nodes):
+            run.closing.append(f"daemonset: {request.node.nodeid}: {warning}")
         controller.on_death = None
-        _daemonset_running.portal.call(controller.restore, "restart of the controller", despite_poison=True)
+        if not run.interrupted:  # no test comes that would need it, and its start may take long
+            _daemonset_running.tidy(controller.restore, "restart of the controller")
 
 
 def skip_what_cannot_be(item: pytest.Item) -> None:
@@ -356,7 +384,7 @@ def _daemonset_namespace(
     portal.call(lambda: client.create(NAMESPACES, body), f"creation of namespace {name}")
     yield name
     # Not awaited: it costs the next test nothing, and the session's end removes the whole cluster.
-    portal.call(lambda: client.delete(NAMESPACES, name), f"deletion of namespace {name}", despite_poison=True)
+    _daemonset_running.tidy(lambda: client.delete(NAMESPACES, name), f"deletion of namespace {name}")
 
 
 @pytest.fixture
@@ -383,7 +411,7 @@ def _daemonset_daemonsets(
     under_test = pytestconfig.stash[RUN].under_test()
     kind = Kind(resource.api_version, resource.kind, under_test.shape)
     constants = running.cluster.constants.patient(under_test.timings.patience)
-    explanation = Explanation(running.cluster.audit)
+    explanation = Explanation(running.cluster.audit, running.absence)
 
     def observe(namespace: str) -> Observation:
         return Observation(
@@ -401,7 +429,7 @@ def _daemonset_daemonsets(
     run = pytestconfig.stash[RUN]
     if run.history is not None and request.node.stash.get(FAILED, False):
         request.node.stash[HISTORIES] = list(_keep(run.history, request.node.nodeid, daemonsets))
-    running.portal.call(daemonsets.close, "end of the watches", despite_poison=True)
+    running.tidy(daemonsets.close, "end of the watches")
 
 
 def _keep(folder: Path, nodeid: str, daemonsets: DaemonSets) -> Iterator[Path]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -10,58 +12,13 @@ import pytest
 from pytest_daemonset import fixtures
 from pytest_daemonset.errors import DaemonSetTestError
 from pytest_daemonset.fixtures import FAILED, RUN, SCOPE, Run, skip_what_cannot_be
+from pytest_daemonset.options import OPTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
     from types import FrameType
 
     from _pytest.terminal import TerminalReporter
-
-OPTIONS = {
-    "cluster": (
-        "embedded",
-        "where the cluster comes from: embedded (no Docker, starts in a second) or k3s (containers)",
-    ),
-    "nodes": ("3", "how many workers a cluster has at the start of each test"),
-    "controller": (
-        "builtin",
-        "the controller under test: builtin, none, 'command: …', 'python: package.module:main' or 'manifest: PATH'",
-    ),
-    "controller_ready": (
-        "",
-        "when a command: or python: controller counts as started: 'log: REGEX', 'http: URL', 'lease: NAMESPACE/NAME' or 'write'",
-    ),
-    "controller_replicas": ("1", "how many processes of the controller run; they elect a leader by themselves"),
-    "controller_service_account": (
-        "",
-        "namespace/name of the ServiceAccount that a command: or python: controller is, so that its own roles apply",
-    ),
-    "controller_manifests": (
-        "",
-        "manifests that are applied before the controller starts: roles, bindings, definitions",
-    ),
-    "controller_images": (
-        "",
-        "images that every node has before a manifest: controller starts: names on the Docker daemon, or paths of tars",
-    ),
-    "profile": ("", "what is known of the controller and its kind: a shipped profile, or the path of a TOML file"),
-    "kind": (
-        "",
-        "the kind under test, as plural.version.group, such as daemonsets.v1beta1.apps.kruise.io; the profile's if empty",
-    ),
-    "k3s_image": ("", "k3s: the image, with or without a tag; k3s's own if empty"),
-    "k3s_version": ("", "k3s: its version, such as v1.34.1+k3s1; a pinned one if empty"),
-    "k3s_privileged": ("yes", "k3s: whether the nodes' containers are privileged, as real kubelets need"),
-    "k3s_virtual": ("no", "k3s: virtual nodes on k3s's control plane, so that nothing needs to be privileged"),
-    "k3s_fast_not_ready": ("no", "k3s: notice a node that is gone after 8 s instead of 40"),
-    "k3s_images": ("", "k3s: images of the Docker daemon, or tars, that every node has from the beginning"),
-    "k3s_tiny_images": ("", "k3s: names under which every node has an image that only waits"),
-    "k3s_env": ("", "k3s: environment variables of all containers, NAME=VALUE,…"),
-    "k3s_clusters": ("", "k3s: how many clusters pytest-xdist may start at once; by processors and memory if empty"),
-    "keep": ("no", "keep the k3s cluster after the session, and say how to reach and to remove it"),
-    "history": ("", "a folder that keeps, for each failed test, what was watched (JSON lines)"),
-}
-
 
 _CLOSING = "daemonset_closing"
 
@@ -120,7 +77,11 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     try:
         result = yield
     except BaseException as error:
-        if SCOPE in item.stash and not isinstance(error, KeyboardInterrupt):
+        interrupted = isinstance(error, KeyboardInterrupt)
+        item.config.stash[RUN].interrupted |= interrupted
+        if SCOPE in item.stash and interrupted:
+            item.stash[SCOPE].abandon()
+        elif SCOPE in item.stash:
             item.stash[SCOPE].verify_beside(error)
         raise
     if SCOPE in item.stash:
@@ -157,25 +118,46 @@ def pytest_runtest_makereport(
 
 
 def _at_the_users_line(error: BaseException) -> pytest.ExceptionInfo[BaseException]:
-    """An error without the lines of this package in its traceback; where no line of the user's is left, without any."""
-    lines = []
-    traceback = error.__traceback__
-    while traceback is not None:
-        lines.append(traceback)
-        traceback = traceback.tb_next
+    """An error without the lines of this package in its traceback; where no line of the user's is left, without any.
+
+    What it came from is told only where a line of the user's is in it: its text says the rest.
+    """
+    came_from = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if came_from is not None and not _has_users_line(came_from):
+        error.__cause__ = None  # and so without its context
+    lines = [line for line in _lines(error) if _owner(line.tb_frame) not in ("house", "python")]
     kept = None
-    for line in reversed([line for line in lines if _owner(line.tb_frame) != "house"]):
+    for line in reversed(lines):
         kept = TracebackType(kept, line.tb_frame, line.tb_lasti, line.tb_lineno)
     excinfo = pytest.ExceptionInfo.from_exception(error.with_traceback(kept))
-    if not any(_owner(entry.frame.raw) == "user" for entry in excinfo.traceback):
+    if not _has_users_line(error):
         excinfo.traceback = type(excinfo.traceback)([])
     return excinfo
+
+
+def _has_users_line(error: BaseException) -> bool:
+    return any(_owner(line.tb_frame) == "user" for line in _lines(error))
+
+
+def _lines(error: BaseException) -> Iterator[TracebackType]:
+    traceback = error.__traceback__
+    while traceback is not None:
+        yield traceback
+        traceback = traceback.tb_next
+
+
+_PYTHONS_OWN = Path(
+    contextlib.__file__
+).parent  # contextlib, asyncio, concurrent.futures: they stand between us and ourselves
 
 
 def _owner(frame: FrameType) -> str:
     module = str(frame.f_globals.get("__name__", ""))
     if module.startswith(("_pytest.", "pluggy.")):
         return "pytest"
+    file = Path(frame.f_code.co_filename)
+    if _PYTHONS_OWN in file.parents and "site-packages" not in file.parts:
+        return "python"
     ours = module.startswith("pytest_daemonset.") and not module.startswith("pytest_daemonset.conformance.test_")
     return "house" if ours else "user"
 

@@ -15,6 +15,7 @@ import shlex
 import signal
 import subprocess
 import threading
+import time
 import uuid
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 _LINE_LIMIT = 64 * 2**20  # bytes; the answer about a thousand nodes is one line
 _TAIL_BYTES = 256 * 2**10
+
+
+class NotReadyInTime(ClusterError):  # noqa: N818  (names what was seen)
+    """It runs, but did not show in time that it is ready: more time may help."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,7 @@ class Process:
         self._ready = False
         self._popen: subprocess.Popen[bytes] | None = None
         self._returncode: int | None = None
+        self._spawned = self._died = 0.0
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._last_id = 0
 
@@ -102,6 +108,11 @@ class Process:
     def running(self) -> bool:
         """Whether it was started and has not ended."""
         return self._popen is not None and self._returncode is None
+
+    @property
+    def age(self) -> float:
+        """Seconds that it has run, or had run when it ended; 0 before `start`."""
+        return (self._died or time.monotonic()) - self._spawned if self._spawned else 0.0
 
     def tail(self, lines: int = 20) -> str:
         """The last lines of its log; empty if there is none."""
@@ -274,6 +285,7 @@ class Process:
                 f"{self.name} could not be started: {trouble}\n  command: {shlex.join(self.command)}\n"
                 f"  in: {self._cwd or 'the current folder'}; is it installed, and executable?"
             ) from trouble
+        self._spawned = time.monotonic()
         row = seen(self._popen.pid)
         details = {"cookie": self._cookie, "pid": self._popen.pid, "pid_started": row.started if row else "gone"}
         threading.Thread(
@@ -303,6 +315,7 @@ class Process:
 
     def _ended(self, code: int, trouble: str | None) -> None:
         self._returncode = code
+        self._died = time.monotonic()
         self._finishing = self._loop.create_task(self._finish(trouble), name=f"finish {self.name}")
 
     async def _finish(self, trouble: str | None) -> None:
@@ -379,10 +392,10 @@ class Process:
                 except Exception as error:
                     await self.kill()
                     raise self._error(f"did not become ready: {error}") from error
-            what = "died before it was ready" if done else f"was not ready within {timeout:g} s"
-            still = "" if done else " (so it was killed)"
             await self.kill()
-            raise self._error(what + still)
+            if done:
+                raise self._error("died before it was ready")
+            raise NotReadyInTime(str(self._error(f"was not ready within {timeout:g} s (so it was killed)")))
         finally:
             if not waiting.done():
                 waiting.cancel()

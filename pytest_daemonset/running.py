@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_daemonset.clusters.start import start
-from pytest_daemonset.controllers import permissions
+from pytest_daemonset.controllers import permissions, preflight
 from pytest_daemonset.controllers.controller import make
 from pytest_daemonset.controllers.manifest import Manifest
 from pytest_daemonset.daemonsets.definitions import define
@@ -18,6 +18,7 @@ from pytest_daemonset.keeper import Keeper, KeeperError
 from pytest_daemonset.observe.portal import Portal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
     from types import TracebackType
 
     from typing_extensions import Self
@@ -37,6 +38,7 @@ class Running:
         kind: the kind under test: its definition is applied before the controller starts.
 
     Raises:
+        UsageError: on entry, before anything starts: the controller's program or its manifests are not there.
         ClusterError: on entry, something does not start; what had started is gone by then.
     """
 
@@ -73,6 +75,7 @@ class Running:
         return portal
 
     def __enter__(self) -> Self:
+        preflight.check(self.controller_config)
         with contextlib.ExitStack() as undo:
             undo.callback(self._stack.close)
             keeper, portal = self.keeper, self.portal
@@ -82,7 +85,12 @@ class Running:
             if self.controller_config.kind == "manifest":
                 manifest = Manifest.read(self.controller_config, self.cluster_config, daemonset_loop=builtin)
             self.cluster = portal.call(
-                lambda: start(self.cluster_config, keeper, builtin=builtin),
+                lambda: start(
+                    self.cluster_config,
+                    keeper,
+                    builtin=builtin,
+                    on_death=lambda error: portal.poison(error, "the cluster"),
+                ),
                 f"start of the {self.cluster_config.kind} cluster",
             )
             self._stack.callback(lambda: portal.call(self.cluster.stop, "stop of the cluster", despite_poison=True))
@@ -102,17 +110,44 @@ class Running:
             undo.pop_all()
         return self
 
+    def tidy(self, do: Callable[[], Coroutine[object, object, object]], what: str) -> None:
+        """Clean something up; where the cluster is gone, that has been told already, and with it all is gone that was in it.
+
+        Args:
+            do: makes the coroutine to be run.
+            what: how errors call it.
+        """
+        try:
+            self.portal.call(do, what, despite_poison=True)
+        except Exception:
+            if self.portal.poisoned is None:
+                raise
+
     def silence(self) -> str:
-        """What to tell of a controller of the user's that has not sent one request; empty if it has, or nobody can know."""
+        """What to tell of a controller of the user's that has written nothing, for reads are not logged; empty if nobody can know."""
         audit = self.cluster.audit
         if audit is None or self.controller_config.kind not in ("command", "python"):
             return ""
         if audit.entries(user=self.controller.user):
             return ""
+        if not self.controller.running:
+            return "the cluster has not had one write from the controller: it ended before that"
         return (
-            "the cluster has not had one request from it: does it use its own kubeconfig, "
+            "the cluster has not had one write from the controller: is it still starting, and does it use its own kubeconfig, "
             f"{self.controller.kubeconfig}, which KUBECONFIG names, and {{kubeconfig}} in a command?"
         )
+
+    def absence(self) -> str:
+        """Why the controller cannot have done what a test waits for, as far as that is known; empty if it could."""
+        controller = self.controller
+        if self.controller_config.kind == "none":
+            return "no controller was started, as --daemonset-controller=none says: is the one that you start yourself there?"
+        # Of several replicas one is enough.
+        if not (controller.running or any(one.running for one in controller.replicas)):
+            return "the controller does not run: it was stopped or killed, and not started again"
+        if controller.replicas and all(one.paused or not one.running for one in controller.replicas):
+            return "the controller is paused, and was not resumed"
+        return self.silence()
 
     def refusals(self) -> str:
         """What the controller had no right to do, and what to do about it; empty if nothing, or if nobody can know."""

@@ -89,18 +89,20 @@ class DaemonSet:
         """
         return self._watched.stays(goal, for_=for_)
 
-    def always(self, *properties: Property) -> Guard:
+    def always(self, *properties: Property, from_birth: bool = False) -> Guard:
         """Guard a block: the properties must hold in every state that the cluster passes through meanwhile.
 
         Used as ``with`` or ``async with``.
 
         Args:
             properties: invariants and reactions.
+            from_birth: judge also what was seen of the set before the block, from its first moment on: a controller may
+                have done wrong between the answer to `apply` and the block.
 
         Raises:
             UsageError: a `Goal`; no correct controller holds one at every instant.
         """
-        return self._watched.always(*properties)
+        return self._watched.always(*properties, from_birth=from_birth)
 
     def never(self, property_: Property) -> Guard:
         """Guard a block: the property may hold in no state that the cluster passes through meanwhile."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from pytest_daemonset.contract import Subject
@@ -50,6 +51,7 @@ class DaemonSets:
         self._kind = kind
         self._applier = Applier(client, namespace)
         self._observations: dict[str, Observation] = {}
+        self._beginning = asyncio.Lock()  # of two applied at once, the second relies on what the first begins to watch
         self._elsewhere: list[tuple[Resource, str | None, str]] = []
 
     @property
@@ -111,11 +113,16 @@ class DaemonSets:
 
     async def _start(self, resource: Resource, document: Document) -> DaemonSet:
         namespace = document.content["metadata"].get("namespace") or self._namespace
-        if namespace not in self._observations:
-            # Watching begins before the set exists, so that its first moments are seen.
-            observation = self._observe(namespace)
-            await observation.start()
-            self._observations[namespace] = observation
+        async with self._beginning:
+            if namespace not in self._observations:
+                # Watching begins before the set exists, so that its first moments are seen.
+                observation = self._observe(namespace)
+                try:
+                    await observation.start()
+                except BaseException:
+                    await observation.stop()  # nobody else knows of its watches
+                    raise
+                self._observations[namespace] = observation
         stored = await self._upsert(resource, document)
         metadata = stored["metadata"]
         named = (resource.api_version, resource.kind, namespace, metadata["name"], metadata["uid"])

@@ -37,6 +37,7 @@ class Timings:
         resync: seconds after which it looks at every set unasked, and may write; 0 for never. Rests are watched for longer.
         put_off: seconds that a sync may come late without any event: a set is at rest only when it has been quiet for as long. More
             than usual means that its queue lags when it is busy: rows that need rest start it anew.
+        expectations: seconds that it may wait for events of its own writes, where these are lost, before it goes on without them.
         patience: what every time-out is multiplied by.
     """
 
@@ -45,6 +46,7 @@ class Timings:
     back_off_cap: float = 900.0
     resync: float = 0.0
     put_off: float = 1.0
+    expectations: float = 300.0
     patience: float = 1.0
 
 
@@ -57,6 +59,7 @@ _LEAST: Final = {
     "back-off-cap": 0.0,
     "resync": 0.0,
     "put-off": 0.0,
+    "expectations": 0.0,
     "patience": 1.0,
 }
 """By key of ``[timings]``, the least value that makes sense."""
@@ -169,9 +172,9 @@ def toml(name: str) -> tuple[dict[str, Any], str]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8")), str(path)
     except FileNotFoundError:
-        raise UsageError(f"--profile {name}: no such file, and none of {', '.join(shipped())}") from None
+        raise UsageError(f"profile {name!r}: no such file, and none of {', '.join(shipped())}") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"--profile {name}: {path} cannot be read as TOML: {error}") from None
+        raise UsageError(f"profile {name!r}: {path} cannot be read as TOML: {error}") from None
 
 
 def table(told: Mapping[str, Any], key: str, origin: str) -> Mapping[str, Any]:

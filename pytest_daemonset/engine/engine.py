@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import io
 import os
+import re
 import socket
 import tarfile
 import threading
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pytest_daemonset.keeper import Keeper
+
+_WHOLE_HELP: Final = 1000  # lines: a kubelet's help, and what it said before
+_HELP: Final = re.compile(r"\s+(-\w, )?--[\w-]+|\s{10,}|[A-Z][\w -]* flags:$|Usage:$|\s*$")
 
 T = TypeVar("T")
 
@@ -318,10 +322,10 @@ class Engine:
     async def tail(self, name: str, lines: int = 15) -> str:
         """The last lines of a container's log, indented for a message; what is in the way of them otherwise."""
         try:
-            said = await self._do(f"reading the log of {name}", lambda: self._client.api.logs(name, tail=lines))
+            said = await self._do(f"reading the log of {name}", lambda: self._client.api.logs(name, tail=_WHOLE_HELP))
         except ClusterError as error:
             return f"    (its log cannot be had: {error})"
-        text = said.decode(errors="replace").splitlines()
+        text = without_help(said.decode(errors="replace").splitlines())[-lines:]
         return "\n".join(f"    {line[:400]}" for line in text) or "    (it said nothing)"
 
     def follow(self, name: str, since: datetime, on_line: Callable[[str | None], None]) -> Follower:
@@ -434,14 +438,23 @@ class Follower:
         await asyncio.to_thread(self._thread.join, 5.0)
 
 
-def find_daemon() -> tuple[Any, str]:
+def without_help(lines: Sequence[str]) -> list[str]:
+    """A log without its blank lines and those of a help: a program that is given a wrong flag says so, then how all are used."""
+    return [line for line in lines if not _HELP.match(line)]
+
+
+def find_daemon(patience: float = _PATIENCE) -> tuple[Any, str]:
     """The daemon that testcontainers finds: docker's client, and its address for the keeper.
+
+    Args:
+        patience: seconds that each of its answers may take.
 
     Raises:
         UsageError: there is none, it may not be used, or the extra is not installed; the text has the remedy.
     """
     try:
         from docker.errors import DockerException
+        from requests.exceptions import RequestException
         from testcontainers.core.docker_client import DockerClient, get_docker_host
     except ImportError as error:
         raise UsageError(
@@ -459,9 +472,9 @@ def find_daemon() -> tuple[Any, str]:
         if address.startswith("unix://"):  # docker's own client leaves its socket open when it cannot connect
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
                 probe.connect(address.removeprefix("unix://"))
-        client = DockerClient(timeout=_PATIENCE).client
+        client = DockerClient(timeout=patience).client
         client.ping()
-    except (DockerException, OSError) as error:
+    except (DockerException, RequestException, OSError) as error:
         raise UsageError(
             f"--daemonset-cluster=k3s: no Docker daemon answers at {address}: {_said(error)}\n  {REMEDY}"
         ) from None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -120,9 +123,8 @@ class AuditLog:
         asked = {key: value for key, value in exact.items() if value is not None}
         return [
             entry
-            for entry in self._entries
-            if entry.offset >= since
-            and all(getattr(entry, key) == value for key, value in asked.items())
+            for entry in islice(self._entries, bisect_left(self._entries, since, key=attrgetter("offset")), None)
+            if all(getattr(entry, key) == value for key, value in asked.items())
             and (agent is None or entry.agent.startswith(agent))
             and (wanted is None or entry.verb in wanted)
             and (after is None or entry.at > after)

@@ -35,6 +35,9 @@ _OURS: Final = {
     "with-node-id": "the node would join under another name than it is awaited by",
 }
 
+DISK_FULL: Final = re.compile(r"database or disk is full|no space left on device", re.IGNORECASE)
+"""What a server or an agent goes on saying that can write no more."""
+
 LOOPS: Final = (
     # what its log repeats; how often until it is sure; what it means
     (
@@ -44,7 +47,7 @@ LOOPS: Final = (
     ),
     (re.compile(r"/v1-k3s/\S+: 401|not authorized"), 2, "its token is not the server's"),
     (
-        re.compile(r"snapshotter cannot be enabled|operation not permitted"),
+        re.compile(r"snapshotter cannot be enabled|level=\w+ .*operation not permitted"),
         2,
         "it may not do what it must: run it privileged, and not in a sandbox that forbids that",
     ),
@@ -53,6 +56,7 @@ LOOPS: Final = (
         2,
         "the API server refuses its Node, by the reason in its last lines: is it a label, a taint, or a policy of admission?",
     ),
+    (DISK_FULL, 3, "its disk is full"),
     (re.compile(r"failed to get CA certs"), 15, "it cannot reach the server"),
     (re.compile(r"level=fatal"), 1, "it gave up"),
 )

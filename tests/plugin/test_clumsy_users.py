@@ -51,7 +51,57 @@ def test_what_cannot_be_started_is_told_without_a_traceback_of_ours(project: pyt
     )
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*ClusterError: *died before it was ready*", "*waited for: log: started*"])
-    result.stdout.no_fnmatch_line("*running.py:*")
+    result.stdout.no_fnmatch_line("*.py:*: *Error")  # no line of ours, of contextlib, of asyncio
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--daemonset-controller=command: ./bin/manager",), "*bin/manager: no such file; expected a program*"),
+        (("--daemonset-controller=command: no-such-manager",), "*no program 'no-such-manager' on the PATH*"),
+        (("--daemonset-controller=command: ./agent.yaml",), "*agent.yaml is not executable; try `chmod +x*"),
+        (("--daemonset-controller=command: ../",), "*a folder; expected a program*"),
+        (("--daemonset-controller-manifests=nope.yaml",), "*nope.yaml: no such file*"),
+    ],
+)
+def test_a_controller_that_is_not_there_ends_the_run_with_one_line_before_anything_starts(
+    project: pytest.Pytester, options: tuple[str, ...], words: str
+) -> None:
+    result = run(project, "def test_it(daemonsets):\n    pass\n\n\ndef test_too(daemonsets):\n    pass\n", *options)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert len([line for line in result.outlines if "Exit: daemonset: " in line]) == 1
+    result.stdout.fnmatch_lines([words])
+    result.stdout.no_fnmatch_line("*ready after*")
+
+
+def test_two_sets_can_be_applied_at_once(project: pytest.Pytester) -> None:
+    text = """
+    import asyncio
+
+    def test_it(daemonsets):
+        async def both():
+            other = open("agent.yaml").read().replace("agent", "other")
+            sets = await asyncio.gather(daemonsets.apply("agent.yaml"), daemonsets.apply(other))
+            await asyncio.gather(*(one.eventually(one_pod_per_node) for one in sets))
+
+        asyncio.run(both())
+        assert len(daemonsets.observations) == 1
+    """
+    run(project, text).assert_outcomes(passed=1)
+
+
+def test_an_apply_that_is_broken_off_leaves_no_watch_behind(project: pytest.Pytester) -> None:
+    text = """
+    import asyncio
+
+    def test_it(daemonsets):
+        async def hasty():
+            await asyncio.wait_for(daemonsets.apply("agent.yaml"), 0.001)
+
+        with pytest.raises(asyncio.TimeoutError):
+            asyncio.run(hasty())
+    """
+    run(project, text).assert_outcomes(passed=1)
 
 
 def test_an_error_in_the_users_own_function_keeps_its_line(project: pytest.Pytester) -> None:
@@ -169,7 +219,7 @@ def test_a_session_fixture_can_ask_the_api_but_not_the_nodes(project: pytest.Pyt
 def test_a_controller_that_never_reaches_the_cluster_is_told_of_its_kubeconfig(
     project: pytest.Pytester, arguments: str, silent: bool
 ) -> None:
-    program = f"{sys.executable} -m pytest_daemonset.reference --kubeconfig $KUBECONFIG {arguments}"
+    program = f'{sys.executable} -m pytest_daemonset.reference --kubeconfig "$KUBECONFIG" {arguments}'
     # Ready either way as soon as it runs; what fails is the test's own last line.
     body = "daemonsets.apply('agent.yaml').wait().barrier().wait()" if not silent else "pass"
     result = run(
@@ -178,5 +228,5 @@ def test_a_controller_that_never_reaches_the_cluster_is_told_of_its_kubeconfig(
         f"--daemonset-controller=command: sh -c '{program}'",
     )
     result.assert_outcomes(failed=1)
-    said = "the cluster has not had one request from it" in result.stdout.str()
+    said = "the cluster has not had one write from the controller" in result.stdout.str()
     assert said is silent

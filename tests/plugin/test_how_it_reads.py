@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -88,11 +89,11 @@ def test_with_pdb(project: pytest.Pytester) -> None:
 
 def test_pdb_says_how_to_reach_the_cluster(project: pytest.Pytester) -> None:
     project.makepyfile("def test_stops(daemonsets):\n    assert False\n")
-    child = project.spawn_pytest("--pdb")
-    child.expect("KUBECONFIG=.*admin.kubeconfig", timeout=30)
-    child.expect("Pdb", timeout=30)
+    child = project.spawn(f"{sys.executable} -m pytest --pdb", expect_timeout=60)
+    child.expect("KUBECONFIG=.*admin.kubeconfig")
+    child.expect("Pdb")
     child.sendeof()
-    child.expect(pexpect.EOF, timeout=30)
+    child.expect(pexpect.EOF)
     child.close()
 
 

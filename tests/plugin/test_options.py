@@ -22,6 +22,7 @@ def here(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
         ("--daemonset-controller=command:", "says nothing after command:"),
         ("--daemonset-controller=python: not-a-module", "expected python: package.module:function"),
         ("--daemonset-controller=builtin: 2", "takes nothing after it"),
+        ("--daemonset-keep=yes", "the embedded cluster ends with its session*--pdb*serve*k3s"),
     ],
 )
 def test_a_wrong_option_ends_the_run_with_one_line(pytester: pytest.Pytester, option: str, words: str) -> None:
@@ -66,7 +67,7 @@ def test_an_unused_plugin_imports_nothing_heavy_and_starts_nothing(pytester: pyt
         import sys, threading
 
         def test_light():
-            heavy = {"aiohttp", "orjson", "yaml", "trustme", "jsonpatch", "kubernetes_asyncio", "docker", "testcontainers", "asyncio"}
+            heavy = {"aiohttp", "orjson", "yaml", "trustme", "kubernetes_asyncio", "docker", "testcontainers", "asyncio"}
             ours = {name for name in sys.modules if name.startswith("pytest_daemonset.")}
             assert not heavy & set(sys.modules)
             assert not {name for name in ours if name.split(".")[1] in ("observe", "kube", "contract", "processes", "keeper")}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,27 @@ def test_a_goal_that_is_not_reached_names_the_node_that_lacks_its_pod(project: p
     result.stdout.fnmatch_lines(["*Violation*one_pod_per_node*", "*node-1*"])
 
 
+@pytest.mark.parametrize(
+    ("verb", "said"), [("stop", "the controller does not run: it was stopped"), ("pause", "the controller is paused")]
+)
+def test_a_controller_that_the_test_took_away_is_told_instead_of_its_log(
+    project: pytest.Pytester, verb: str, said: str
+) -> None:
+    body = f"""
+agent = daemonsets.apply("agent.yaml").wait()
+agent.eventually(one_pod_per_node).wait()
+controller.{verb}().wait()
+late = nodes.join().wait()
+agent.eventually(pod_on(late), within=0.3).wait()
+"""
+    result = run(project, body, fixtures="daemonsets, nodes, controller")
+    result.assert_outcomes(failed=1)
+    text = result.stdout.str()
+    assert said in text
+    assert "at its log" not in text
+    assert re.search(r"node-\d has no pod of DaemonSet \S+, since \S+Z, when it (joined|became eligible) \(\d", text)
+
+
 def test_the_bodys_own_failure_stays_first_and_the_violation_is_told_beside_it(
     project: pytest.Pytester, broken: str
 ) -> None:
@@ -131,23 +154,29 @@ def test_forgotten(daemonsets):
 def test_a_controller_that_dies_fails_the_waiting_test_with_its_last_lines(project: pytest.Pytester) -> None:
     project.makepyfile(
         short_lived="""
-import os, sys, time
+import os, sys
 def main(kubeconfig):
+    open("enough").close()  # waits until the test has opened it too
     print("I have seen enough", file=sys.stderr, flush=True)
-    sys.stdin.readline() if False else time.sleep(0.5)
     os._exit(3)
 """
     )
-    body = f"{APPLY}\nagent.eventually(one_pod_per_node).wait()"
+    os.mkfifo(project.path / "enough")
+    body = f'{APPLY}\nopen("enough", "w").close()\nagent.eventually(one_pod_per_node).wait()'
     result = run(project, body, "--daemonset-controller=python: short_lived:main")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*ClusterError*died unasked, exit code 3*", "*I have seen enough*"])
 
 
-def test_a_controller_that_cannot_be_started_is_told_once_and_leaves_nothing(project: pytest.Pytester) -> None:
-    result = run(project, APPLY, "--daemonset-controller=command: ./no-such-manager")
+def test_a_controller_that_cannot_be_executed_is_told_without_a_line_that_is_not_the_users(
+    project: pytest.Pytester,
+) -> None:
+    (project.path / "manager").write_bytes(b"\x7fELF and no more")
+    (project.path / "manager").chmod(0o755)
+    result = run(project, APPLY, "--daemonset-controller=command: ./manager")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*ClusterError*./no-such-manager*"])
+    result.stdout.fnmatch_lines(["*ClusterError*could not be started*"])
+    result.stdout.no_fnmatch_line("*.py:*: *Error")  # neither our lines nor those of subprocess and contextlib
 
 
 def test_bad_input_is_told_at_the_users_own_line(project: pytest.Pytester) -> None:
@@ -258,3 +287,68 @@ with pytest.raises(Exception, match="501|not implemented|NotImplemented"):
 """
     result = run(project, body, fixtures="cluster")
     result.stdout.fnmatch_lines(["daemonset: not imitated, answered with 501: *"])
+
+
+def test_after_ctrl_c_no_controller_is_started_that_no_test_will_need(project: pytest.Pytester) -> None:
+    starts = project.path / "starts"
+    program = f'{sys.executable} -m pytest_daemonset.reference --kubeconfig "$1"'
+    project.makefile(".sh", control=f"echo started >> starts\nexec {program}\n")
+    command = "--daemonset-controller=command: sh control.sh {kubeconfig}"
+    result = run(project, "controller.stop().wait()\nraise KeyboardInterrupt", command, fixtures="controller")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert starts.read_text().split() == ["started"]
+
+
+def test_a_cluster_that_dies_is_one_clear_error_and_no_traceback_of_ours(project: pytest.Pytester) -> None:
+    body = f"""
+{APPLY}
+agent.eventually(one_pod_per_node).wait()
+import os, signal
+from pytest_daemonset.fixtures import RUN
+os.kill(pytestconfig.stash[RUN].running.cluster._server._popen.pid, signal.SIGKILL)
+agent.eventually(~one_pod_per_node).wait()
+"""
+    result = run(project, body, fixtures="daemonsets, pytestconfig")
+    text = result.stdout.str()
+    assert "ClusterError: the embedded API server died unasked, exit code -9" in text
+    assert "nothing can be judged any more" in text
+    assert "ConnectionRefused" not in text
+    assert "Exception Group" not in text
+    result.assert_outcomes(failed=1, errors=1)
+
+
+BUSY = """
+import asyncio
+from pathlib import Path
+
+from pytest_daemonset.reference.client import Client
+from pytest_daemonset.reference.kubeconfig import Access
+
+async def main(kubeconfig):
+    async with Client(Access.load(Path(kubeconfig))) as client:
+        for _ in range(300):
+            await client.create("/api/v1/namespaces/default/configmaps", {"metadata": {"generateName": "one-"}})
+        print("done", flush=True)
+        await asyncio.sleep(600)
+"""
+
+
+def test_a_controller_that_writes_on_and_on_is_told_though_the_test_is_green(project: pytest.Pytester) -> None:
+    ready = "--daemonset-controller-ready=log: done"
+    spec = "--daemonset-controller=python: busy:main"
+    project.makepyfile(busy=BUSY)
+    result = run(project, "controller.restart().wait()", spec, ready, fixtures="controller")
+    result.assert_outcomes(passed=1)
+    result.stdout.re_match_lines(
+        [
+            r"daemonset: test_.*::test_it: the controller wrote 300 times in \S+ s \(300 create configmaps\), with 3 nodes: does it"
+        ]
+    )
+
+
+def test_what_the_controller_wrote_in_a_failed_test_is_told(project: pytest.Pytester) -> None:
+    body = f"{APPLY}\nagent.eventually(one_pod_per_node & ready).wait()\nraise AssertionError"
+    result = run(project, body)
+    result.assert_outcomes(failed=1)
+    result.stdout.re_match_lines([r"in this test the controller wrote \d+ times in \S+ s \(.*3 create pods.*\)"])
+    assert "does it write without need" not in result.stdout.str()
