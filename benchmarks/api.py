@@ -1,6 +1,6 @@
 """The embedded server beside a bare aiohttp echo, both over TLS: requests per second, what they cost, fan-out, flatness, memory.
 
-    python benchmarks/api.py [OBJECTS]
+    python benchmarks/api.py [OBJECTS] [--event-loop auto|asyncio|uvloop]
 
 Each measurement takes turns with the echo (or with what it is compared to), so that both have the same machine. Client and server share
 it too; the client of both is wire.py, whose own cost is printed. On a busy machine read the processor times, and the ratios.
@@ -8,6 +8,7 @@ it too; the client of both is wire.py, whose own cost is printed. On a busy mach
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import ssl
@@ -135,9 +136,11 @@ class Server:
         return cls(process.pid, told["port"], ssl.create_default_context(cadata=told["ca"]))
 
     @classmethod
-    def embedded(cls, stack: ExitStack) -> Server:
+    def embedded(cls, stack: ExitStack, event_loop: str = "auto") -> Server:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        process, ready = stack.enter_context(program("-m", "pytest_daemonset.embedded", "--dir", folder, *WITHOUT))
+        options = ("--dir", folder, "--event-loop", event_loop, *WITHOUT)
+        process, ready = stack.enter_context(program("-m", "pytest_daemonset.embedded", *options))
+        print(f"the embedded server runs on {ready['event_loop']}, the echo on asyncio")
         config = json.loads((Path(folder) / "admin.kubeconfig").read_text(encoding="utf-8"))
         ca = b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"]).decode()
         port = int(ready["server"].rpartition(":")[2])
@@ -368,9 +371,10 @@ async def kubelets(quiet: Server, watched: Server) -> None:
         each.close()
 
 
-async def measure(count: int) -> None:
+async def measure(count: int, event_loop: str) -> None:
     with ExitStack() as stack:
-        bare, server, other = Server.bare(stack), Server.embedded(stack), Server.embedded(stack)
+        bare = Server.bare(stack)
+        server, other = (Server.embedded(stack, event_loop) for _ in range(2))
         for each in (bare, server, other):
             stack.callback((await each.connect()).close)
         empty = server.process.memory_info().rss
@@ -388,4 +392,8 @@ if __name__ == "__main__":
     if "--echo" in sys.argv:
         echo()
     else:
-        asyncio.run(measure(int(sys.argv[1]) if len(sys.argv) > 1 else 5000))
+        parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        parser.add_argument("objects", type=int, nargs="?", default=5000)
+        parser.add_argument("--event-loop", choices=("auto", "asyncio", "uvloop"), default="auto")
+        said = parser.parse_args()
+        asyncio.run(measure(said.objects, said.event_loop))

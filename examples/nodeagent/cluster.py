@@ -82,11 +82,11 @@ class Cluster:
             for one in found["items"]:
                 self.learn(kind, one)
 
-    async def create_pod(self, pod: Object) -> str:
-        """Returns the name that it got."""
+    async def create_pod(self, pod: Object) -> Object:
+        """Returns it as it is stored."""
         made = await self.send("POST", f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods", pod)
         self.learn("Pod", made)
-        return str(made["metadata"]["name"])
+        return made
 
     async def delete_pod(self, pod: Object) -> None:
         """Ask it to go in its own time; that it has gone already is as good."""

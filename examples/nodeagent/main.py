@@ -17,7 +17,7 @@ import aiohttp
 import kopf
 from cluster import ApiError, Cluster
 from eligibility import selects
-from plan import BackOff, plan, status
+from plan import BackOff, Plan, plan, status
 from pods import GROUP_VERSION, KIND, going, owner, pod_for, reference
 
 Object = dict[str, Any]
@@ -39,6 +39,8 @@ class Keeper:
         self.cluster, self.logger = cluster, logger
         self.namespace, self.uid = agent["metadata"]["namespace"], agent["metadata"]["uid"]
         self.wake, self.back_off = asyncio.Event(), BackOff()
+        self.refused: set[str] = set()  # nodes whose last pod was refused
+        self.lost, self.vain = set[str](), BackOff()  # nodes whose last pod was ours no more as it was made
         self.task = asyncio.create_task(self.run())
 
     async def run(self) -> None:
@@ -61,7 +63,7 @@ class Keeper:
             return math.inf
         nodes = {one["metadata"]["name"]: one for one in self.cluster.all("Node")}
         todo = plan(agent, nodes, await self.claim(agent), self.back_off, time.time())
-        trouble = await self.delete(agent, todo.delete) + await self.create(agent, todo.create)
+        trouble = await self.delete(agent, todo.delete) + await self.create(agent, self.worthwhile(agent, todo))
         pods = [pod for pod in self.cluster.all("Pod", self.namespace) if owner(pod) == self.uid]
         counters = status(agent, nodes, pods, time.time())
         if {field: (agent.get("status") or {}).get(field) for field in counters} != counters:
@@ -95,15 +97,29 @@ class Keeper:
             tell(agent, "Warning" if reason == "FailedDaemonPod" else "Normal", reason, f"Deleted {names}")
         return [error for error in results if error is not None]
 
+    def worthwhile(self, agent: Object, todo: Plan) -> list[str]:
+        """The nodes that want a pod, less those where the last ones lost their labels to a policy: these wait, ever longer."""
+        waits = {node: self.vain.left(node, agent, time.time()) for node in todo.create if node in self.lost}
+        todo.after = min([todo.after, *filter(None, waits.values())])
+        return [node for node in todo.create if not waits.get(node)]
+
     async def create(self, agent: Object, nodes: list[str]) -> list[BaseException]:
-        """In batches that double, and stop at the first refusal: what refuses one refuses all."""
-        size = 1
+        """In batches that double, and stop at the first refusal: what refuses one often refuses all. Who was refused comes last."""
+        size, nodes = 1, sorted(nodes, key=self.refused.__contains__)
         while nodes:
             batch, nodes = nodes[:size], nodes[size:]
             made = (self.cluster.create_pod(pod_for(agent, node)) for node in batch)
             results = await asyncio.gather(*made, return_exceptions=True)
             trouble = [one for one in results if isinstance(one, BaseException)]
-            if names := ", ".join(one for one in results if isinstance(one, str)):
+            pods = {node: one for node, one in zip(batch, results, strict=True) if not isinstance(one, BaseException)}
+            self.refused = self.refused - pods.keys() | (set(batch) - pods.keys())
+            ours = {
+                node
+                for node, pod in pods.items()
+                if selects(agent["spec"]["selector"], pod["metadata"].get("labels") or {})
+            }
+            self.lost = self.lost - ours | (pods.keys() - ours)
+            if names := ", ".join(pod["metadata"]["name"] for pod in pods.values()):
                 tell(agent, "Normal", "SuccessfulCreate", f"Created {names}")
             for error in trouble[:1]:
                 if isinstance(error, ApiError) and "NamespaceTerminating" in error.causes:

@@ -86,7 +86,7 @@ def plan(agent: Object, nodes: dict[str, Object], pods: list[Object], back_off: 
     strategy = spec.get("updateStrategy") or {}
     if strategy.get("type", "RollingUpdate") == "RollingUpdate":
         limit = (strategy.get("rollingUpdate") or {}).get("maxUnavailable", 1)
-        budget = max(0, _number(limit, wanted) - missing)
+        budget = max(0, max(1, _number(limit, wanted)) - missing)  # with none allowed, nothing would ever be replaced
         # What is down anyway is replaced at once; it has been charged to the budget already.
         todo.delete += [(pod, "SuccessfulDelete") for pod in (*broken, *replaceable[:budget])]
     return todo

@@ -50,7 +50,7 @@ def kubeconfig() -> Iterator[Path]:
                 pytest.fail(f"no cluster to run clients against: {said}")
         finally:
             process.terminate()
-            assert process.wait(timeout=30) == 0
+            assert process.wait(timeout=60) == 0
 
 
 @pytest.fixture(scope="session")

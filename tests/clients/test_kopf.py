@@ -26,7 +26,7 @@ def running(library, kubeconfig, namespace):
             yield iter(process.stderr.readline, "")
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(timeout=30)
+            process.wait(timeout=60)
 
 
 @pytest.fixture
@@ -48,8 +48,9 @@ def test_an_operator_answers_what_it_watches(operator, kubectl, namespace):
     kubectl("create", "configmap", "question", "-n", namespace)
     kubectl("label", "configmap", "question", "ask=yes", "-n", namespace)
     _until(operator, "Creation is processed")
-    annotation = "jsonpath={.metadata.annotations.answered-by}"
-    assert kubectl("get", "configmap", "question", "-n", namespace, "-o", annotation) == "kopf"
+    # it logs first and writes then
+    answered = "--for=jsonpath={.metadata.annotations.answered-by}=kopf"
+    kubectl("wait", "configmap/question", "-n", namespace, answered, "--timeout=50s")
     assert "kopf" in kubectl("get", "configmap", "question", "-n", namespace, "-o", "jsonpath={.metadata.finalizers}")
     kubectl("delete", "configmap", "question", "-n", namespace, "--timeout=50s")
     _until(operator, "farewell to question")
@@ -57,14 +58,18 @@ def test_an_operator_answers_what_it_watches(operator, kubectl, namespace):
 
 def test_an_operator_takes_up_what_happened_while_it_was_away(library, kubeconfig, kubectl, namespace):
     """Its finalizer holds what is deleted meanwhile, and its own annotation tells what it has handled."""
-    for name, log in (("first", "Creation is processed"), ("second", "farewell to first")):
+    answered = "--for=jsonpath={.metadata.annotations.answered-by}=kopf"
+    for name, log, done in (
+        ("first", "Creation is processed", answered),
+        ("second", "farewell to first", "--for=delete"),
+    ):
         kubectl("create", "configmap", name, "-n", namespace)
         kubectl("label", "configmap", name, "ask=yes", "-n", namespace)
         with running(library, kubeconfig, namespace) as lines:
             _until(lines, log)
+            kubectl("wait", "configmap/first", "-n", namespace, done, "--timeout=50s")
         if name == "first":
             kubectl("delete", "configmap", "first", "-n", namespace, "--wait=false")
             assert "deletionTimestamp" in kubectl("get", "configmap", "first", "-n", namespace, "-o", "json")
-    kubectl("wait", "configmap/first", "-n", namespace, "--for=delete", "--timeout=50s")
     patch = '{"metadata":{"finalizers":null}}'
     kubectl("patch", "configmap", "second", "-n", namespace, "--type=merge", "-p", patch)

@@ -54,7 +54,7 @@ def talk(answer: Answer, ask: Callable[[Client, list[web.Request]], Awaitable[An
         finally:
             await runner.cleanup()
 
-    return asyncio.run(asyncio.wait_for(body(), 30))
+    return asyncio.run(asyncio.wait_for(body(), 60))
 
 
 def in_turn(*answers: Any) -> Answer:
@@ -121,7 +121,7 @@ def test_a_write_waits_for_a_server_that_is_not_up_yet() -> None:
             finally:
                 await runner.cleanup()
 
-    asyncio.run(asyncio.wait_for(body(), 30))
+    asyncio.run(asyncio.wait_for(body(), 60))
 
 
 def test_the_highest_version_written_is_remembered() -> None:

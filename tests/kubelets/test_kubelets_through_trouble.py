@@ -88,7 +88,7 @@ async def played(api: ScriptedApi) -> Fleet:
 
 
 def run(work: Any) -> None:
-    asyncio.run(asyncio.wait_for(work(), 30))
+    asyncio.run(asyncio.wait_for(work(), 60))
 
 
 def test_a_watch_that_was_cut_goes_on_where_it_was() -> None:
