@@ -123,7 +123,7 @@ def test_who_holds_a_lease_under_a_name_that_says_nothing_is_not_guessed(run):
     @pytest.fixture(scope="session")
     def daemonset_controller_config():
         import sys
-        return ControllerConfig(f"command: {sys.executable} -c 'import time; time.sleep(60)'", replicas=2, lease="default/mine")
+        return ControllerConfig(f"command: {sys.executable} -c 'import time; time.sleep(600)'", replicas=2, lease="default/mine")
 
     def test_it(controller, cluster):
         now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -131,6 +131,6 @@ def test_who_holds_a_lease_under_a_name_that_says_nothing_is_not_guessed(run):
         body = {"metadata": {"name": "mine"}, "spec": spec}
         cluster.request("POST", "/apis/coordination.k8s.io/v1/namespaces/default/leases", body).wait()
         with pytest.raises(UsageError, match="held by 'somebody', and nothing says which replica"):
-            controller.leader(timeout=0.5).wait()
+            controller.leader(timeout=3.0).wait()
     """
     run(text).assert_outcomes(passed=1)
