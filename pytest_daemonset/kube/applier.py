@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from pytest_daemonset.errors import UsageError
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
     from pytest_daemonset.kube.resources import Resource
 
 Object = dict[str, Any]
+
+_STRICT = {
+    "fieldValidation": "Strict"
+}  # as kubectl: a misspelt field that is dropped would be a set that does something else
+_UNKNOWN = re.compile(r'(?:unknown|duplicate) field "([^"]+)"')
+_INDEX = re.compile(r"\[(\d+)\]")
 
 
 class Applier:
@@ -51,16 +58,28 @@ class Applier:
             The object as stored, and whether it is new.
 
         Raises:
-            UsageError: the API server refuses what is in it, or there is no such namespace.
+            UsageError: the API server refuses what is in it, a field that it does not know included, or there is no such
+                namespace; the text names file and line.
         """
         content = document.content
         metadata = content["metadata"]
         namespace = (metadata.get("namespace") or self._namespace) if resource.namespaced else None
         try:
-            return await self._client.create(resource, content, namespace), True
+            try:
+                return await self._client.create(resource, content, namespace, query=_STRICT), True
+            except ApiError as error:
+                if error.status != 409 or error.reason != "AlreadyExists":
+                    raise
+            return await self._client.patch(resource, metadata["name"], content, namespace, query=_STRICT), False
         except ApiError as error:
-            if error.status == 409 and error.reason == "AlreadyExists":
-                return await self._client.patch(resource, metadata["name"], content, namespace), False
             if error.status in (400, 422) or (error.status == 404 and namespace != self._namespace):
-                raise UsageError(f"{document.origin}: refused by the API server: {error.message}") from None
+                place = document.place(_field(error))
+                raise UsageError(f"{place}: refused by the API server: {error.message}") from None
             raise
+
+
+def _field(error: ApiError) -> str:
+    """The first field that a refusal is about, dotted; empty where it names none."""
+    causes = error.details.get("causes") or [{}]
+    unknown = _UNKNOWN.search(error.message)
+    return _INDEX.sub(r".\1", unknown[1] if unknown else causes[0].get("field") or "")

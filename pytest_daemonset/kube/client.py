@@ -224,13 +224,20 @@ class Client:
 
     # Writing
 
-    async def create(self, resource: Resource, body: Mapping[str, Any], namespace: str | None = None) -> Object:
+    async def create(
+        self,
+        resource: Resource,
+        body: Mapping[str, Any],
+        namespace: str | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+    ) -> Object:
         """Create an object; for a subresource such as ``pods/binding`` use `request`.
 
-        ``namespace`` defaults to the one in the body's metadata.
+        ``namespace`` defaults to the one in the body's metadata; ``query`` holds more parameters, such as ``fieldManager``.
         """
         where = namespace or (body.get("metadata") or {}).get("namespace")
-        return await self.request("POST", resource.path(where), body)
+        return await self.request("POST", resource.path(where), body, query=query)
 
     async def replace(
         self,

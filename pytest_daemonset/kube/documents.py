@@ -26,13 +26,17 @@ class Document:
         """The error for one field: file, line and field first, then what is wrong.
 
         Args:
-            path: the field, dotted; for a missing one the line of the nearest field that is there is told.
+            path: the field, dotted; its line is told as `place` tells it.
             problem: what was expected, what was seen and what to try.
         """
+        place = self.place(path)
+        return UsageError(f"{place}: {path}: {problem}" if path else f"{place}: {problem}")
+
+    def place(self, path: str) -> str:
+        """File and line of one field, dotted; for a missing one those of the nearest field that is there."""
         steps = tuple(path.split(".")) if path else ()
         line = next((self.lines[steps[:n]] for n in range(len(steps), -1, -1) if steps[:n] in self.lines), None)
-        place = self.origin if line is None else f"{self.origin}:{line}"
-        return UsageError(f"{place}: {path}: {problem}" if path else f"{place}: {problem}")
+        return self.origin if line is None else f"{self.origin}:{line}"
 
 
 def require(document: Document, paths: Sequence[str]) -> None:
@@ -71,7 +75,7 @@ def documents(source: Source) -> list[Document]:
 
     Args:
         source: a path, YAML text (a string with a line break or a brace in it; several documents are allowed), a mapping, or a
-            typed object of kubernetes, kubernetes_asyncio or lightkube.
+            typed object of kubernetes, kubernetes_asyncio or lightkube. Lists of objects are unpacked.
 
     Raises:
         UsageError: it cannot be read, or is no YAML; the text names file and line. Each object has apiVersion, kind and a name.
@@ -86,9 +90,9 @@ def documents(source: Source) -> list[Document]:
 
 def _read(source: Source) -> list[Document]:
     if isinstance(source, Mapping):
-        return [Document(dict(source), "<dict>")]
+        return _unpacked(Document(dict(source), "<dict>"))
     if not isinstance(source, str | PathLike):
-        return [Document(_untyped(source), f"<{type(source).__name__}>")]
+        return _unpacked(Document(_untyped(source), f"<{type(source).__name__}>"))
     if _is_text(source):
         return _parse(str(source), "<YAML text>")
     if not str(source).strip():
@@ -138,14 +142,17 @@ def _parse(text: str, origin: str) -> list[Document]:
 
 
 def _unpacked(document: Document) -> list[Document]:
-    if document.content.get("kind") != "List":
+    kind = str(document.content.get("kind", ""))
+    if not kind.endswith("List") or "items" not in document.content:
         return [document]
-    items = document.content.get("items") or []
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+    items = document.content["items"] or []
+    if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in items):
         raise document.complain("items", f"must be a list of Kubernetes objects, found {str(items)[:60]}")
+    # The items of a list of one kind, as the API gives it, do not say again what they are.
+    known = {} if kind == "List" else {"apiVersion": document.content.get("apiVersion"), "kind": kind[: -len("List")]}
     return [
         Document(
-            item,
+            {**known, **item},
             document.origin,
             {path[2:]: line for path, line in document.lines.items() if path[:2] == ("items", str(n))},
         )

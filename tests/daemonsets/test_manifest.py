@@ -62,6 +62,23 @@ def test_a_list_is_unpacked() -> None:
     assert not manifest.companions
 
 
+def test_a_list_of_one_kind_is_unpacked_and_its_items_are_of_that_kind() -> None:
+    (document,) = read(AGENT).daemonsets
+    bare = {key: value for key, value in document.content.items() if key not in ("apiVersion", "kind")}
+    listed = {"apiVersion": "apps/v1", "kind": "DaemonSetList", "metadata": {"resourceVersion": "7"}, "items": [bare]}
+    assert read(listed).daemonsets[0].content == document.content
+
+
+def test_an_object_whose_kind_ends_like_a_list_is_none() -> None:
+    allowed = "apiVersion: example.com/v1\nkind: AllowList\nmetadata:\n  name: a\n"
+    assert [d.content["kind"] for d in read(f"{allowed}---\n{AGENT}").companions] == ["AllowList"]
+
+
+@pytest.mark.parametrize("items", ["[]", "null", "~"])
+def test_a_list_of_nothing_is_an_empty_manifest(items: str) -> None:
+    assert "the manifest is empty" in complaint(f"apiVersion: v1\nkind: List\nitems: {items}\n")
+
+
 def test_a_typed_object_of_kubernetes_asyncio_is_read() -> None:
     client = pytest.importorskip("kubernetes_asyncio.client")
     typed = client.V1DaemonSet(

@@ -197,6 +197,26 @@ daemonsets.apply(manifest).wait()
     result.stdout.fnmatch_lines(["*UsageError: <dict>: refused by the API server*restartPolicy*"])
 
 
+@pytest.mark.parametrize("before", ["", "daemonsets.apply('agent.yaml').wait()\n"], ids=["created", "changed"])
+@pytest.mark.parametrize(
+    ("written", "instead", "told"),
+    [
+        ("image:", "imgae:", 'unknown field "spec.template.spec.containers*imgae"*'),
+        ("{name: agent,", "{name: Agent_,", "spec.template.spec.containers*name*"),
+    ],
+    ids=["misspelt", "invalid"],
+)
+def test_what_the_api_refuses_is_told_with_its_line(
+    project: pytest.Pytester, before: str, written: str, instead: str, told: str
+) -> None:
+    manifest = (project.path / "agent.yaml").read_text().replace(written, instead)
+    (project.path / "wrong.yaml").write_text(manifest)
+    line = next(number for number, text in enumerate(manifest.splitlines(), 1) if instead in text)
+    result = run(project, before + "daemonsets.apply('wrong.yaml').wait()")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"*UsageError: wrong.yaml:{line}: refused by the API server: *{told}"])
+
+
 def test_a_capability_that_is_missing_skips_the_test_with_the_reason(project: pytest.Pytester) -> None:
     project.makepyfile(
         "import pytest\n@pytest.mark.daemonset_requires('real_kubelet')\ndef test_it(daemonsets):\n    raise AssertionError\n"
