@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import orjson
@@ -16,9 +16,16 @@ from hypothesis import strategies as st
 from pytest_daemonset.embedded.api import Api
 from pytest_daemonset.embedded.calls import Call
 from pytest_daemonset.embedded.http import BODY_LIMIT
+from pytest_daemonset.embedded.kinds import ALL_KINDS, Kind
+from pytest_daemonset.embedded.kinds.fields import MESSAGES, Field, Message
 from pytest_daemonset.embedded.lists import listing, parse_labels
 from pytest_daemonset.embedded.paths import Paths
 from pytest_daemonset.embedded.statuses import StatusError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Object = dict[str, Any]
 
 MAPS = "/api/v1/namespaces/here/configmaps"
 PATCHES = (
@@ -114,6 +121,48 @@ def test_patches(patch: Any, operations: Any, target: tuple[str, str, str], cont
     query = {"fieldManager": "m", "force": "true"}
     for _ in range(2):
         survives(api, Call(ALICE, "patch", api.served[resource], "here", name, part, body, content_type, query))
+
+
+def keyed_lists(message: Message, path: tuple[Field, ...] = ()) -> Iterator[tuple[Field, ...]]:
+    """The ways to the lists of a kind that are merged by a key, each by the fields that lead there."""
+    for known in message.fields.values():
+        here = (*path, known)
+        if known.shape == "list" and known.merge:
+            yield here
+        if known.type in MESSAGES and known.shape != "map" and len(here) < 9:
+            yield from keyed_lists(MESSAGES[known.type], here)
+
+
+def nested(path: tuple[Field, ...], element: Object) -> Object:
+    """An object of which only one element of a list says something; the lists around it have their keys."""
+    value: Any = element
+    for known in reversed(path):
+        if known.shape == "list" and known.merge and value is not element:
+            value = {known.merge: "c", **value}
+        value = {known.name: [value] if known.shape == "list" else value}
+    return dict(value)
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["there", "not there"])
+@pytest.mark.parametrize("kind", [each for each in ALL_KINDS if not each.empty], ids=lambda kind: str(kind.kind))
+def test_an_element_without_its_key_is_nowhere_a_fault_of_the_server(kind: Kind, there: bool) -> None:
+    api = world()
+    (resource,) = [name for name, served in api.served.items() if served.kind is kind]
+    namespace, name = "here" if kind.namespaced else "", {"Pod": "p", "DaemonSet": "d"}.get(kind.kind, "a")
+    if not there:
+        name = "another"
+    for path in keyed_lists(kind.fields):
+        for element in ({}, {"x": 1}, {path[-1].merge: None}, {path[-1].merge: {}}):
+            said = nested(path, element)
+            said["metadata"] = {**said.get("metadata", {}), "name": name}
+            body = orjson.dumps({**said, "apiVersion": kind.api_version, "kind": kind.kind})
+            for part in ("", *(each for each in kind.subresources if each == "status")):
+                about = (api.served[resource], namespace, name, part, body)
+                survives(api, Call(ALICE, "update", *about))
+                for content_type in (PATCHES[0], PATCHES[2], PATCHES[3]):
+                    query = {"fieldManager": "m", "force": "true"} if content_type == PATCHES[3] else {}
+                    survives(api, Call(ALICE, "patch", *about, content_type, query))
+            survives(api, Call(ALICE, "create", api.served[resource], namespace, "", "", body))
 
 
 @BRIEF

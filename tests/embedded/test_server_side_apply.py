@@ -177,6 +177,26 @@ def test_a_configuration_of_another_form_is_refused_and_says_where() -> None:
         apply(api, "daemonsets.apps", twice, "one")
 
 
+@pytest.mark.parametrize(
+    ("container", "words"),
+    [
+        ({"image": "a:1"}, r'\.containers: element 1: .* omits key field "name"'),
+        ({"name": "side", "ports": [{"protocol": "TCP"}]}, r'\[name="side"\]\.ports: element 0: .* "containerPort"'),
+        ({"name": "side", "env": [{"value": "1"}]}, r'\.env: element 0: .* omits key field "name"'),
+        ("side", r"\.containers: element 1: expected map"),
+    ],
+)
+def test_an_element_without_its_key_is_refused_as_by_kubernetes_136(container: Any, words: str) -> None:
+    # a mistake of the client's, and a 500 without a reason all the same: kubernetes/kubernetes issue 139253
+    api = make_api()
+    wanted = daemon_set("a:1")
+    apply(api, "daemonsets.apps", wanted, "one")
+    wanted["spec"]["template"]["spec"]["containers"].append(container)
+    with pytest.raises(StatusError, match=words) as refused:
+        apply(api, "daemonsets.apps", wanted, "one")
+    assert (refused.value.code, refused.value.reason, refused.value.details) == (500, "", None)
+
+
 def test_an_object_costs_nothing_for_it_until_it_is_applied() -> None:
     api = make_api()
     made = api.create(ALICE, "configmaps", "here", config_map("a"))

@@ -48,8 +48,12 @@ class ShapeError(ValueError):
     """A value that does not fit its kind: the path and what is wrong, as structured-merge-diff says it."""
 
 
-def element_word(node: Node, element: Any, path: Path) -> str:
+def _element_word(node: Node, element: Any, path: Path, at: int) -> str:
     """The last word of the path of an element of a keyed list or a set.
+
+    Args:
+        path: of the list.
+        at: where in the list it stands.
 
     Raises:
         ShapeError: the element has no key.
@@ -57,13 +61,13 @@ def element_word(node: Node, element: Any, path: Path) -> str:
     if node.shape == "set":
         return "v:" + orjson.dumps(element).decode()
     if not isinstance(element, dict):
-        raise ShapeError(f"{shown(path)}: expected map, got {element!r:.60}")
+        raise ShapeError(f"{shown(path)}: element {at}: expected map, got {element!r:.60}")
     keys = {}
     for name, default in node.keys:
         value = element.get(name, default)
         if value is None:
             raise ShapeError(
-                f"{shown(path)}: element: associative list with keys has an element that omits key field {name!r}"
+                f'{shown(path)}: element {at}: associative list with keys has an element that omits key field "{name}"'
             )
         keys[name] = value
     return "k:" + orjson.dumps(keys, option=orjson.OPT_SORT_KEYS).decode()
@@ -76,8 +80,8 @@ def elements(node: Node, value: list[Any], path: Path) -> dict[str, Any]:
         ShapeError: two elements have the same key, or one has none.
     """
     found: dict[str, Any] = {}
-    for each in value:
-        word = element_word(node, each, path)
+    for at, each in enumerate(value):
+        word = _element_word(node, each, path, at)
         if word in found:
             raise ShapeError(f"{shown(path)}: duplicate entries for key [{shown((word,))}]")
         found[word] = each
