@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 
 from pytest_daemonset.embedded import media, protobuf, statuses, yamltext
+from pytest_daemonset.embedded.kinds.fielderrors import invalid
 from pytest_daemonset.embedded.kinds.fields import MESSAGES
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def expect_kind(obj: Object, kind: Kind) -> None:
     """Refuse an object that says that it is of another kind; none said is the kind of the URL, but for custom resources.
 
     Raises:
-        StatusError: 400.
+        StatusError: 400; 422 for a custom resource, whose kind is judged like its other fields.
     """
     if kind.schema is not None and not obj.get("kind"):
         raise statuses.bad_request(
@@ -184,6 +185,9 @@ def expect_kind(obj: Object, kind: Kind) -> None:
             f'{said_kind} in version "{kind.version}" cannot be handled as a {kind.kind}: '
             f'no kind "{said_kind}" is registered for version "{said_version}"'
         )
+    if said_kind != kind.kind and kind.schema is not None:
+        other, name = part(obj, "kind", str) or "", part(part(obj, "metadata", dict) or {}, "name", str) or ""
+        raise statuses.invalid(kind.group, other, name, [invalid("kind", other, f"must be {kind.kind}")])
     if said_kind != kind.kind:
         raise statuses.bad_request(
             f'{said_kind} in version "{kind.version}" cannot be handled as a {kind.kind}: '

@@ -194,7 +194,7 @@ class Discovery:
             return _FIXED[path], media.JSON
         if path not in self._told:
             return None
-        form = media.negotiate_discovery(accept, groups=path in self._aggregated)
+        form = media.negotiate_discovery(accept, groups=path in self._aggregated, routed=path != "/apis")
         if (path, form) not in self._encoded:
             told = (self._aggregated if form.shape == "groups" else self._told)[path]
             self._encoded[path, form] = _encode(form, told)

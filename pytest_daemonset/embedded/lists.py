@@ -395,7 +395,9 @@ def listing(store: Store, served: Served, namespace: str, query: Mapping[str, st
     wanted, after = resource_version(query.get("resourceVersion", "")), BEGINNING
     exact = query.get("resourceVersionMatch") == "Exact"
     if token := query.get("continue", ""):
-        wanted, after = _continued(token)
+        said, (wanted, after) = wanted, _continued(token)
+        if said:
+            raise statuses.bad_request("specifying resource version is not allowed when using continue")
         exact = True
     if wanted > store.rv:
         raise statuses.too_new(wanted, store.rv)

@@ -160,16 +160,19 @@ def _form(media_type: str, parameters: dict[str, str], shapes: bool) -> Form | N
 
 
 @lru_cache(maxsize=64)
-def negotiate_discovery(accept: str, *, groups: bool) -> Form:
+def negotiate_discovery(accept: str, *, groups: bool, routed: bool) -> Form:
     """The form in which somebody wants to be told what there is.
 
     Args:
         accept: the header; "" accepts everything.
         groups: all groups at once can be had here.
+        routed: a route leads there, which `application/*` does not find.
 
     Raises:
         StatusError: 406.
     """
+    if accept and routed and not _is_routed(accept):
+        raise statuses.not_acceptable(", ".join(ACCEPTED))
     for clause in _clauses(accept) if accept else ():
         for media_type in ACCEPTED:
             type_, _, subtype = media_type.partition("/")

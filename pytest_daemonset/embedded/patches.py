@@ -131,6 +131,8 @@ def strategic(obj: Object, patch: Object, merge_keys: Mapping[Path, str], path: 
         raise statuses.bad_request(f"unknown patch type found: {directive}")
     retained = part(patch, "$retainKeys", list)
     directives = [key for key in patch if key.startswith("$")]
+    if retained is not None:
+        _check_retained(patch, retained)
     for key in directives:
         if key.startswith(_DELETE):
             _delete_from(obj, key[len(_DELETE) :], patch[key])
@@ -155,6 +157,13 @@ def strategic(obj: Object, patch: Object, merge_keys: Mapping[Path, str], path: 
     if retained is not None:
         return {key: value for key, value in obj.items() if key in retained}
     return obj
+
+
+def _check_retained(patch: Object, retained: list[Any]) -> None:
+    """What a patch sets it has to retain."""
+    for key, value in patch.items():
+        if value is not None and not key.startswith(("$retainKeys", _DELETE, _ORDER)) and key not in retained:
+            raise statuses.bad_request(f"invalid patch format of retainKeys: {key} is set and not retained")
 
 
 def _delete_from(obj: Object, key: str, values: Any) -> None:

@@ -310,6 +310,8 @@ class Writes:
         try:
             bodies.expect_kind(patched, call.kind)
         except statuses.StatusError as refused:
+            if refused.code != 400:
+                raise
             raise statuses.invalid("", "", "", [invalid_field("patch", patched, refused.message)]) from None
 
     def _decode_patched(
@@ -329,6 +331,9 @@ class Writes:
         config = ownership.configuration(call, answer)
         self._named(call, config)
         entry = self.find(call) if call.subresource else call.served.table.entries.get((call.namespace, call.name))
+        if entry is None and (uid := config["metadata"].get("uid")):
+            text = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise statuses.conflict(call.kind.group, call.kind.plural, call.name, text)
         merged, managed = ownership.applied(call, entry, config, timestamp(self.now()))
         self._decode_patched(call, answer, merged)
         if entry is None:

@@ -126,6 +126,25 @@ def test_causes_name_the_fields() -> None:
     asyncio.run(scenario())
 
 
+def test_another_kind_is_invalid_and_another_version_cannot_be_read() -> None:
+    async def scenario() -> None:
+        async with defined() as server:
+            assert (await server.ask("POST", AGENTS, agent("a")))[0] == 201
+            other = {**agent("a"), "kind": "Other"}
+            for method, path, media_type in (
+                ("POST", AGENTS, "application/json"),
+                ("PUT", f"{AGENTS}/a", "application/json"),
+                ("PATCH", f"{AGENTS}/a", MERGE),
+            ):
+                status, refused = await server.ask(method, path, other, Content_Type=media_type)
+                assert (status, refused["details"]["kind"]) == (422, "Other")
+                assert [each["field"] for each in refused["details"]["causes"]] == ["kind"]
+            for wrong in ({"apiVersion": "example.com/v2"}, {"kind": 5}, {"kind": ""}):
+                assert (await server.ask("POST", AGENTS, {**agent("b"), **wrong}))[0] == 400
+
+    asyncio.run(scenario())
+
+
 def test_pods_go_with_the_custom_resource_that_owns_them_and_it_with_its_owner() -> None:
     async def scenario() -> None:
         async with defined() as server:

@@ -127,6 +127,13 @@ def test_a_page_of_a_forgotten_version_is_gone():
     assert (error.value.code, error.value.reason) == (410, "Expired")
 
 
+FIRST = lists._continue(1, ("here", "a"))
+
+
+def test_a_page_may_say_that_any_version_will_do():
+    assert _names(_listed(make_api(), **{"continue": FIRST, "resourceVersion": "0"})) == []
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [
@@ -137,6 +144,8 @@ def test_a_page_of_a_forgotten_version_is_gone():
         ({"resourceVersion": "0", "resourceVersionMatch": "Exact"}, 422),
         ({"resourceVersion": "1", "resourceVersionMatch": "Roughly"}, 422),
         ({"limit": "many"}, 400),
+        ({"continue": FIRST, "resourceVersion": "1"}, 400),
+        ({"continue": "garbage", "resourceVersion": "1"}, 400),
     ],
 )
 def test_list_options_that_make_no_sense_are_refused(query, code):

@@ -12,8 +12,9 @@ from pytest_daemonset.embedded.kinds import customresourcedefinition
 
 MAPS = "/api/v1/namespaces/here/configmaps"
 SECRETS = "/api/v1/namespaces/here/secrets"
-MERGE, STRATEGIC, JSON = (
-    f"application/{name}" for name in ("merge-patch+json", "strategic-merge-patch+json", "json-patch+json")
+MERGE, STRATEGIC, JSON, APPLY = (
+    f"application/{name}"
+    for name in ("merge-patch+json", "strategic-merge-patch+json", "json-patch+json", "apply-patch+yaml")
 )
 
 
@@ -26,6 +27,33 @@ MISTAKES = [
     ("PUT", f"{MAPS}/a", said("1"), "", 409, "Conflict", "the object has been modified"),
     ("PATCH", f"{MAPS}/a", {"metadata": {"uid": "z"}}, MERGE, 422, "Invalid", "metadata.uid: Invalid value"),
     ("PATCH", f"{MAPS}/a", {"kind": "Pod"}, MERGE, 422, "Invalid", "patch: Invalid value"),
+    (
+        "PATCH",
+        "/api/v1/namespaces/here/pods/p/status",
+        {"apiVersion": "apps/v1", "kind": "DaemonSet"},
+        MERGE,
+        422,
+        "Invalid",
+        "patch: Invalid value",
+    ),
+    (
+        "PATCH",
+        f"{MAPS}/absent?fieldManager=m",
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"uid": "z", "name": "absent"}},
+        APPLY,
+        409,
+        "Conflict",
+        "uid mismatch: the provided object specified uid z, and no existing object was found",
+    ),
+    (
+        "PATCH",
+        "/api/v1/namespaces/here/pods/p",
+        {"spec": {"containers": [{"name": "c", "$retainKeys": ["name"], "image": "x"}]}},
+        STRATEGIC,
+        400,
+        "BadRequest",
+        "image is set and not retained",
+    ),
     (
         "PATCH",
         f"{MAPS}/a",
