@@ -31,7 +31,7 @@ class Caller(NamedTuple):
         groups: such as "system:masters".
         user_agent: the User-Agent header, or the name of a loop.
         credential: tells the tokens of one user apart, as "JTI=…"; "" for those that were given out at the start.
-        uid, extra: what else is known of the user; only of those in whose name somebody else asks.
+        uid, extra: what else is known of the user: of service accounts, and of those in whose name somebody else asks.
         impersonator: who really asks; None for the user itself.
     """
 

@@ -151,7 +151,8 @@ class Http:
         known = self._tokens.get(token)
         if known is None:
             raise statuses.unauthorized()
-        return Caller(known.user, known.groups, request.headers.get("User-Agent", ""), known.credential)
+        agent = request.headers.get("User-Agent", "")
+        return Caller(known.user, known.groups, agent, known.credential, known.uid, known.extra)
 
     def _authorize(self, request: web.BaseRequest, caller: Caller, target: Target | None) -> None:
         wanted = attributes(request.method, request.path, target, watching=watch.asks_to_watch(_query(request)))

@@ -75,7 +75,9 @@ def answer(
     if kind is _WHO:
         obj["status"] = {"userInfo": _user(caller)}
     elif kind is _TOKEN:
-        known = tokens.get(obj["spec"].get("token", ""))
+        if not obj["spec"].get("token"):
+            raise statuses.bad_request("token is required for TokenReview in authentication")
+        known = tokens.get(obj["spec"]["token"])
         obj["status"] = {"user": {}} if known is None else {"authenticated": True, "user": _user(known)}
     elif kind is _RULES:
         if not obj["spec"].get("namespace"):
@@ -83,7 +85,7 @@ def answer(
         rules = authorizer.rules(caller, obj["spec"]["namespace"])
         obj["status"] = {"resourceRules": rules.resources, "nonResourceRules": rules.paths, "incomplete": False}
     else:
-        obj["status"] = _decide(kind, namespace, caller, authorizer, obj["spec"])
+        obj["status"] = _decide(kind, namespace, caller, authorizer, obj)
     return obj, warnings
 
 
@@ -94,9 +96,15 @@ def _user(caller: Caller) -> Object:
     return {**caller.info, "groups": groups}
 
 
-def _decide(kind: Kind, namespace: str, caller: Caller, authorizer: Authorizer, spec: Object) -> Object:
+def _decide(kind: Kind, namespace: str, caller: Caller, authorizer: Authorizer, obj: Object) -> Object:
+    spec, metadata = obj["spec"], obj["metadata"]
+    if kind is _LOCAL and metadata.get("namespace", namespace) != namespace:
+        text = "the namespace of the provided object does not match the namespace sent on the request"
+        raise statuses.bad_request(text)
+    allowed_names = {"managedFields", "namespace"} if kind is _LOCAL else {"managedFields"}
+    empty = not any(value for name, value in metadata.items() if name not in allowed_names)
     about, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
-    errors = []
+    errors = [] if empty else [invalid("metadata", metadata, "must be empty")]
     if about is not None and path is not None:
         text = "cannot be specified in combination with resourceAttributes"
         errors.append(invalid("spec.nonResourceAttributes", path, text))

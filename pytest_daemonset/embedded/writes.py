@@ -25,7 +25,6 @@ from pytest_daemonset.embedded.calls import Answer, Call, Served
 from pytest_daemonset.embedded.custom import scale
 from pytest_daemonset.embedded.kinds.fielderrors import AdmissionError, DecodeError
 from pytest_daemonset.embedded.kinds.fielderrors import invalid as invalid_field
-from pytest_daemonset.embedded.store import Table
 from pytest_daemonset.embedded.times import timestamp
 from pytest_daemonset.embedded.tokens import Tokens
 from pytest_daemonset.embedded.uids import new_uid
@@ -58,9 +57,7 @@ class Writes:
         self.store = store
         self.served = served
         self.now = now
-        self.tokens = Tokens(
-            served["serviceaccounts"].table if "serviceaccounts" in served else Table("v1", "", 1), now
-        )
+        self.tokens = Tokens(served, now)
         self.admission = Admission(served)
         self.guards: dict[str, Guard] = {}
         """By API group: who looks at an object before it is kept."""
