@@ -11,6 +11,7 @@ from embedded_server import config_map, pod, serving
 from pytest_daemonset.embedded.kinds import customresourcedefinition
 
 MAPS = "/api/v1/namespaces/here/configmaps"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/here/leases"
 SECRETS = "/api/v1/namespaces/here/secrets"
 MERGE, STRATEGIC, JSON, APPLY = (
     f"application/{name}"
@@ -64,6 +65,24 @@ MISTAKES = [
         "patch: Invalid",
     ),
     ("PATCH", f"{MAPS}/a", {"metadata": {"finalizers": ["bad"]}}, MERGE, 422, "Invalid", "metadata.finalizers[0]"),
+    (
+        "POST",
+        LEASES,
+        {"metadata": {"name": "a"}, "spec": {"renewTime": "2026-01-02T03:04:05Z"}},
+        "",
+        400,
+        "BadRequest",
+        'cannot parse "Z"',
+    ),
+    (
+        "POST",
+        LEASES,
+        {"metadata": {"name": "a"}, "spec": {"renewTime": "2026-01-02T03:04:05.123Z"}},
+        "",
+        400,
+        "BadRequest",
+        'cannot parse ".123Z"',
+    ),
     ("GET", f"{MAPS}?timeout=x", None, "", 400, "BadRequest", "invalid timeout specified in the request URL"),
     (
         "POST",

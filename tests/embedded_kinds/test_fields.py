@@ -69,6 +69,8 @@ def test_nodes_always_tell_their_versions() -> None:
         (POD, {"metadata": {"creationTimestamp": "2026-01-01T00:00:00"}}),
         (POD, {"metadata": {"creationTimestamp": "2026-13-01T00:00:00Z"}}),
         (POD, {"metadata": {"creationTimestamp": "0001-01-01T00:00:00+02:00"}}),
+        (LEASE, {"spec": {"renewTime": "2026-01-01T00:00:00Z"}}),
+        (LEASE, {"spec": {"renewTime": "2026-01-01T00:00:00.1234567Z"}}),
         (POD, {"spec": {"containers": [{"resources": {"limits": {"cpu": "one"}}}]}}),
         (DAEMON_SET, {"spec": {"updateStrategy": {"rollingUpdate": {"maxSurge": [1]}}}}),
     ],
@@ -80,7 +82,7 @@ def test_a_value_of_another_type_is_refused(kind: Any, obj: dict[str, Any]) -> N
 
 def test_times_are_told_in_utc() -> None:
     obj: dict[str, Any] = {
-        "spec": {"renewTime": "2026-01-01T02:00:00.1234567+02:00", "acquireTime": "2026-01-01T00:00:00Z"}
+        "spec": {"renewTime": "2026-01-01T02:00:00.123456+02:00", "acquireTime": "2026-01-01T00:00:00.000000Z"}
     }
     LEASE.decode(obj)
     assert obj["spec"] == {"renewTime": "2026-01-01T00:00:00.123456Z", "acquireTime": "2026-01-01T00:00:00.000000Z"}

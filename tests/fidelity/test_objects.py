@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 RECORDINGS = Path(__file__).parent / "recordings"
-MOMENT = "2026-01-01T00:00:00Z"
+MOMENT, MICRO = "2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000000Z"
 KINDS = {(kind.api_version, kind.kind): kind for kind in ALL_KINDS if not kind.empty}
 BOTH = [
     each
@@ -53,7 +53,9 @@ def _plausible(symbol: re.Match[str]) -> str:
 def answered() -> list[tuple[str, Object]]:
     found: dict[str, tuple[str, Object]] = {}
     for file in sorted(RECORDINGS.glob("*.json")):
-        text = re.sub(r"<(\w+)(?::(\d+))?>", _plausible, file.read_text(encoding="utf-8"))
+        # the one MicroTime of the recordings
+        read = file.read_text(encoding="utf-8").replace('"renewTime": "<time>"', f'"renewTime": "{MICRO}"')
+        text = re.sub(r"<(\w+)(?::(\d+))?>", _plausible, read)
         for obj in objects(json.loads(text)):
             found.setdefault(json.dumps(obj, sort_keys=True), (file.stem, obj))
     return list(found.values())

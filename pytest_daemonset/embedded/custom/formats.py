@@ -61,7 +61,7 @@ def _like(pattern: str, flags: int = re.IGNORECASE) -> Callable[[str], bool]:
 
 
 def _time(text: str) -> None:
-    SCALARS["MicroTime"].read(text.upper(), None)
+    SCALARS["Time"].read(text.upper(), None)
 
 
 def _date(text: str) -> None:

@@ -71,13 +71,17 @@ def _bytes(value: Any, place: Place | None) -> str:
     return value
 
 
-def _moment(value: Any, place: Place | None, wanted: str) -> datetime:
+def _moment(value: Any, place: Place | None, wanted: str, exactly: int = 0) -> datetime:
+    """A moment; `exactly` is how many digits its fraction has to have, 0 for any number."""
     if not isinstance(value, str):
         raise _refuse(value, place, wanted)
     read = _RFC3339.fullmatch(value)
     if read is None:
         raise DecodeError(f'parsing time "{value:.60}" in field {told(place)} as RFC 3339: cannot parse')
     seconds, fraction, zone = read.groups(default="")
+    if exactly and len(fraction) != exactly:
+        text = f'parsing time "{value:.60}" in field {told(place)}: cannot parse "{value[19:60]}" as "."'
+        raise DecodeError(f"{text} and {exactly} digits")
     try:
         # Python 3.10 reads fractions of six digits only, and no "Z".
         moment = datetime.fromisoformat(f"{seconds}.{fraction[:6]:0<6}{'+00:00' if zone == 'Z' else zone}")
@@ -107,7 +111,8 @@ def _known_time(text: str) -> str:
 
 
 def _micro_time(value: Any, place: Place | None) -> str:
-    return f"{_moment(value, place, 'MicroTime').replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    moment = _moment(value, place, "MicroTime", exactly=6)
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def _quantity(value: Any, place: Place | None) -> str:
