@@ -36,6 +36,14 @@ def _head(code: int, media_type: str, second: int) -> bytes:
     ).encode()
 
 
+def unsent(transport: asyncio.Transport) -> int:
+    """How many bytes the network has not taken yet; none where the connection is lost."""
+    try:
+        return transport.get_write_buffer_size()
+    except AttributeError:  # Python 3.10: a TLS transport that was lost has lost its own, and is not closing
+        return 0
+
+
 class Body(web.Response):
     """A body of one media type.
 
@@ -62,7 +70,7 @@ class Body(web.Response):
             transport is None
             or len(self.headers) > 2
             or len(data) > _ONE_PIECE
-            or transport.get_write_buffer_size()
+            or unsent(transport)
             or request.method == "HEAD"
             or request.version != HttpVersion11
             or not request.keep_alive

@@ -16,7 +16,7 @@ import orjson
 from aiohttp import HttpVersion11, web
 
 from pytest_daemonset.embedded import discovery, escalation, forms, lists, logs, media, rbac, reviews, statuses, watch
-from pytest_daemonset.embedded.answers import NOT_KEPT, Body
+from pytest_daemonset.embedded.answers import NOT_KEPT, Body, unsent
 from pytest_daemonset.embedded.authorization import Authorizer, Everything, attributes, refusal
 from pytest_daemonset.embedded.calls import Call, Caller
 from pytest_daemonset.embedded.compression import compressed
@@ -394,7 +394,7 @@ def _send(transport: asyncio.Transport, chunked: bool, data: bytes) -> int:
     if transport.is_closing():
         return 0
     transport.write(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
-    return transport.get_write_buffer_size()
+    return unsent(transport)
 
 
 def _cut_off(request: web.BaseRequest) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from email.parser import BytesHeaderParser
 from typing import TYPE_CHECKING
 
 import orjson
 import pytest
 from embedded_server import ALICE, PATIENCE, TOKEN, Object, Session, config_map, serving
+
+from pytest_daemonset.embedded.answers import unsent
+from pytest_daemonset.embedded.credentials import Authority
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -172,3 +176,33 @@ def test_an_old_client_watches_lines_that_end_with_the_connection():
             assert await ended(reader) == b""
 
     asyncio.run(scenario())
+
+
+def test_what_is_left_of_a_connection_that_was_lost_is_nothing_on_any_python():
+    """The TLS transport of Python 3.10 raises then, and ended the server: a watch was told of a change in that very turn."""
+
+    class Told(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:
+            self.transport = transport
+            transport.write(b".")
+
+        def connection_lost(self, _: Exception | None) -> None:
+            lost.set_result(self.transport)
+
+    async def play() -> None:
+        nonlocal lost
+        loop = asyncio.get_running_loop()
+        lost = loop.create_future()
+        listener = await loop.create_server(Told, "127.0.0.1", 0, ssl=Authority().context)
+        async with listener:
+            trusting = ssl.create_default_context()
+            trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+            reader, writer = await asyncio.open_connection(*listener.sockets[0].getsockname(), ssl=trusting)
+            assert await reader.readexactly(1) == b"."
+            writer.transport.abort()
+            transport = await asyncio.wait_for(lost, PATIENCE)
+            assert unsent(transport) == 0
+            transport.abort()
+
+    lost: asyncio.Future[asyncio.Transport]
+    asyncio.run(play())
