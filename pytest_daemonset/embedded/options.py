@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_daemonset.embedded import bodies, lists, patches, statuses
+from pytest_daemonset.embedded import bodies, duplicates, lists, patches, statuses
 from pytest_daemonset.embedded.kinds.fielderrors import invalid
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _dry(said: Any, options: str) -> bool:
 
 
 def unknown_fields(call: Call, answer: Answer, unknown: list[str]) -> None:
-    """Do with unknown fields what fieldValidation asks: refuse, warn (the default) or ignore.
+    """Do with unknown fields, and with those that stand twice, what fieldValidation asks: refuse, warn (the default) or ignore.
 
     Raises:
         StatusError: 400 under Strict, 422 where it is a patch that brings them; 422 for another value.
@@ -56,30 +56,47 @@ def unknown_fields(call: Call, answer: Answer, unknown: list[str]) -> None:
     if call.verb == "patch" and call.content_type != patches.APPLY and "force" in call.query:
         text = "Forbidden: may not be specified for non-apply patch"
         raise statuses.invalid_option(_NAMES[call.verb], "force", "FieldValueForbidden", text)
+    if not (unknown or call.query.get("fieldValidation")):
+        return
     strict = call.query.get("fieldValidation") == "Strict"
-    if unknown and strict and call.verb == "patch" and call.content_type != patches.APPLY:
-        texts = ", ".join(f'unknown field "{path}"' for path in unknown)
-        cause = invalid("patch", call.body[:500].decode(errors="replace"), f"strict decoding error: {texts}")
-        raise statuses.invalid("", "", "", [cause])
-    answer.warnings.extend(field_warnings(call.kind, unknown, call.query, _NAMES[call.verb]))
+    texts = _strange(unknown, call.body, call.content_type, call.query)
+    if texts and strict and call.verb == "patch" and call.content_type != patches.APPLY:
+        text = f"strict decoding error: {', '.join(texts)}"
+        raise statuses.invalid("", "", "", [invalid("patch", call.body[:500].decode(errors="replace"), text)])
+    answer.warnings.extend(_warnings(call.kind, texts, call.query, _NAMES[call.verb]))
 
 
-def field_warnings(kind: Kind, unknown: list[str], query: Mapping[str, str], options: str) -> list[str]:
-    """The warnings about unknown fields that fieldValidation asks for.
+def _strange(unknown: list[str], body: bytes, content_type: str, query: Mapping[str, str]) -> list[str]:
+    """What is to be said of unknown fields, and of those that stand twice, for which only who asks has to wait."""
+    texts = [f'unknown field "{path}"' for path in unknown]
+    if query.get("fieldValidation") in {"Strict", "Warn"}:
+        strangers = tuple(f'duplicate field "{path}{end}' for path in unknown for end in '".[')
+        texts += [text for text in duplicates.of(body, content_type) if not text.startswith(strangers)]
+    return texts
+
+
+def field_warnings(
+    kind: Kind, unknown: list[str], query: Mapping[str, str], options: str, body: bytes, content_type: str
+) -> list[str]:
+    """The warnings about strange fields that fieldValidation asks for.
 
     Args:
         options: what kind of options the query gives, such as "CreateOptions".
+        body: what was read, in the format `content_type`.
 
     Raises:
         StatusError: see `unknown_fields`.
     """
+    return _warnings(kind, _strange(unknown, body, content_type, query), query, options)
+
+
+def _warnings(kind: Kind, texts: list[str], query: Mapping[str, str], options: str) -> list[str]:
     mode = query.get("fieldValidation") or "Warn"
     if mode not in {"Strict", "Warn", "Ignore"}:
         text = f'Unsupported value: "{mode}": supported values: "Ignore", "Strict", "Warn"'
         raise statuses.invalid_option(options, "fieldValidation", "FieldValueNotSupported", text)
-    if not unknown or mode == "Ignore":
+    if not texts or mode == "Ignore":
         return []
-    texts = [f'unknown field "{path}"' for path in unknown]
     if mode == "Warn":
         return texts
     raise statuses.bad_request(

@@ -70,7 +70,7 @@ def answer(
         raise statuses.bad_request(
             f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {error}'
         ) from None
-    warnings = options.field_warnings(kind, unknown, query, "CreateOptions")
+    warnings = options.field_warnings(kind, unknown, query, "CreateOptions", body, content_type)
     obj = {"kind": kind.kind, "apiVersion": kind.api_version, **obj}
     if kind is _WHO:
         obj["status"] = {"userInfo": _user(caller)}

@@ -49,11 +49,12 @@ class TooManyError(ValueError):
     """The document has more parts than the reader looks at."""
 
 
-def read(data: bytes, most: int = 200_000) -> Any:
+def read(data: bytes, most: int = 200_000, repeated: list[str] | None = None) -> Any:
     """The first document.
 
     Args:
         most: how many parts it may have: scalars, and the beginnings and ends of lists and mappings.
+        repeated: filled with what is to be said of keys that stand twice in one mapping; the last counts.
 
     Raises:
         TooManyError: it has more.
@@ -64,13 +65,14 @@ def read(data: bytes, most: int = 200_000) -> Any:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         # what an alias shares is copied, and what JSON cannot hold is refused
-        return orjson.loads(orjson.dumps(_Reader(len(data)).document(yaml.parse(data, loader), most)))
+        return orjson.loads(orjson.dumps(_Reader(len(data), repeated).document(yaml.parse(data, loader), most)))
     except (yaml.YAMLError, TypeError) as error:
         raise ValueError(str(error)) from None
 
 
 class _Reader:
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, repeated: list[str] | None) -> None:
+        self._repeated = repeated
         self._open: list[_Open] = []
         self._anchors: dict[str, tuple[Any, int] | None] = {}
         self._most = max(size, 1 << 20)
@@ -85,6 +87,9 @@ class _Reader:
             if isinstance(event, yaml.ScalarEvent):
                 value = _MERGE if event.value == "<<" and event.implicit[0] and self._wants_key else _scalar(event)
                 self._add(value, 1 + len(event.value), event.anchor)
+                if self._repeated is not None and self._stands_twice:
+                    text = f'line {event.start_mark.line + 1}: key "{self._open[-1].key}" already set in map'
+                    self._repeated.append(text)
             elif isinstance(event, yaml.CollectionStartEvent):
                 if len(self._open) >= _DEPTH:
                     raise ValueError("exceeded max depth")
@@ -109,6 +114,12 @@ class _Reader:
     @property
     def _wants_key(self) -> bool:
         return bool(self._open) and isinstance(self._open[-1].value, dict) and self._open[-1].key is None
+
+    @property
+    def _stands_twice(self) -> bool:
+        """Whether the key that was read last is there already."""
+        into = self._open[-1] if self._open else None
+        return into is not None and into.key is not None and into.key in into.value
 
     def _add(self, value: Any, weight: int, anchor: str | None = None) -> None:
         if anchor is not None:

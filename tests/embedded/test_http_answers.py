@@ -187,6 +187,66 @@ def test_unknown_fields_are_dropped_with_a_warning_or_refused():
     asyncio.run(scenario())
 
 
+PODS = "/api/v1/namespaces/here/pods"
+TWICE = (
+    b'{"metadata":{"name":"x","labels":{"a":"1","a":"2"}},"odd":{"o":1,"o":2},'
+    b'"spec":{"containers":[{"name":"c","image":"i","image":"j"}],"odd":1,"odd":2}}'
+)
+TOLD = [
+    *('unknown field "odd"', 'unknown field "spec.odd"'),
+    *('duplicate field "metadata.labels.a"', 'duplicate field "spec.containers[0].image"'),
+]
+YAML_TWICE = b"metadata:\n  name: x\n  name: x\nspec:\n  containers: [{name: c, image: i, image: j}]\n"
+YAML_TOLD = 'yaml: unmarshal errors:\n  line 3: key "name" already set in map\n  line 5: key "image" already set in map'
+YAML, MERGE, STRATEGIC, JSON, APPLY = (
+    f"application/{name}"
+    for name in ("yaml", "merge-patch+json", "strategic-merge-patch+json", "json-patch+json", "apply-patch+yaml")
+)
+PATCH = b'{"metadata":{"labels":{"b":"1","b":"2"}}}'
+OPERATION = b'[{"op":"add","path":"/metadata/labels","value":{},"value":{"b":"1"}}]'
+APPLIED = b"apiVersion: v1\nkind: Pod\nmetadata:\n  name: p\n  name: p\n"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "content_type", "code", "told"),
+    [
+        ("POST", PODS, TWICE, "application/json", 400, TOLD),
+        ("PUT", f"{PODS}/p", TWICE.replace(b'"x"', b'"p"'), "application/json", 400, TOLD),
+        ("POST", PODS, YAML_TWICE, YAML, 400, [YAML_TOLD]),
+        ("PATCH", f"{PODS}/p", PATCH, MERGE, 422, ['duplicate field "metadata.labels.b"']),
+        ("PATCH", f"{PODS}/p", PATCH, STRATEGIC, 422, ['duplicate field "metadata.labels.b"']),
+        ("PATCH", f"{PODS}/p", OPERATION, JSON, 422, ['json patch duplicate field "[0].value"']),
+        ("PATCH", f"{PODS}/p", APPLIED, APPLY, 400, ['line 5: key "name" already set in map']),
+        (
+            "POST",
+            "/apis/authentication.k8s.io/v1/selfsubjectreviews",
+            b'{"kind":"SelfSubjectReview","kind":"SelfSubjectReview"}',
+            "application/json",
+            400,
+            ['duplicate field "kind"'],
+        ),
+    ],
+)
+def test_fields_that_stand_twice_are_told_to_who_asks(method, path, body, content_type, code, told):
+    async def scenario():
+        async with serving() as server:
+            server.api.create(ALICE, "pods", "here", pod("p"))
+            at = f"{path}?fieldManager=m&force=true" if content_type == APPLY else f"{path}?fieldManager=m"
+            status, refused = await server.ask(method, f"{at}&fieldValidation=Strict", body, Content_Type=content_type)
+            assert status == code, refused
+            assert [text for text in told if text not in refused["message"].replace('\\"', '"')] == []
+            headers = {"Content-Type": content_type}
+            for mode, warned in (("Warn", told), ("Ignore", [])):
+                asked = f"{at}&dryRun=All&fieldValidation={mode}"
+                async with server._session.request(method, asked, data=body, headers=headers) as answer:
+                    assert answer.status in {200, 201, 422}, await answer.text()
+                    warnings = [orjson.loads(each[6:]) for each in answer.headers.getall("Warning", [])]
+                    assert [text for text in warned if not any(text in each for each in warnings)] == []
+                    assert len(warnings) == len(warned)
+
+    asyncio.run(scenario())
+
+
 def test_the_first_of_several_query_values_counts():
     status, answer = _ask("GET", f"{MAPS}?limit=1&limit=nonsense")
     assert (status, len(answer["items"])) == (200, 1)
