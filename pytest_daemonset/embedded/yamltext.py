@@ -88,7 +88,8 @@ class _Reader:
                 value = _MERGE if event.value == "<<" and event.implicit[0] and self._wants_key else _scalar(event)
                 self._add(value, 1 + len(event.value), event.anchor)
                 if self._repeated is not None and self._stands_twice:
-                    text = f'line {event.start_mark.line + 1}: key "{self._open[-1].key}" already set in map'
+                    line = 0 if event.start_mark is None else event.start_mark.line + 1
+                    text = f'line {line}: key "{self._open[-1].key}" already set in map'
                     self._repeated.append(text)
             elif isinstance(event, yaml.CollectionStartEvent):
                 if len(self._open) >= _DEPTH:
