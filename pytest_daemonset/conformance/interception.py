@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
+from pytest_daemonset.conformance.goals import orphaned
+from pytest_daemonset.conformance.manifests import daemonset
+from pytest_daemonset.contract import one_pod_per_node, ready, status_matches
 from pytest_daemonset.controllers.diversion import Diversion, obstacle
 from pytest_daemonset.errors import Inconclusive
 from pytest_daemonset.proxy.proxy import Proxy
@@ -48,6 +51,25 @@ def led_through_a_proxy(running: Running, go_on: Callable[[], bool]) -> Iterator
         stack.callback(lambda: portal.call(diversion.end, "end of the diversion", despite_poison=True))
         portal.call(diversion.begin, "start of the controller behind a proxy")
         yield proxy
+
+
+def settle_a_set(rig: Rig) -> None:
+    """See that the controller does its work before anything goes wrong on its way.
+
+    A controller that has just started may be ready and still be listing what there is: held back then, it would not begin at all.
+
+    Args:
+        rig: the row's; nothing of the set is left to it.
+
+    Raises:
+        Violation: the set did not come to be as it should.
+        Inconclusive: that cannot be said.
+    """
+    __tracebackhide__ = True
+    agent = rig.apply(daemonset("beforehand"), guard=(), recorded=False)
+    agent.settles(one_pod_per_node & ready & status_matches)
+    agent.delete()
+    agent.eventually(orphaned)
 
 
 class Interception:

@@ -60,9 +60,18 @@ def _proxy(pytestconfig: pytest.Config, _daemonset_running: Running) -> Iterator
         yield proxy
 
 
-@pytest.fixture
-def way(rig: Rig, _proxy: Proxy) -> Interception:
-    """The way from the controller to its API, on which things go wrong."""
-    from pytest_daemonset.conformance.interception import Interception
+@pytest.fixture(scope="module")
+def _settled() -> set[Proxy]:
+    """The proxies behind which the controller has settled a set."""
+    return set()
 
+
+@pytest.fixture
+def way(rig: Rig, _proxy: Proxy, _settled: set[Proxy]) -> Interception:
+    """The way from the controller to its API, on which things go wrong."""
+    from pytest_daemonset.conformance.interception import Interception, settle_a_set
+
+    if _proxy not in _settled:
+        settle_a_set(rig)
+        _settled.add(_proxy)
     return Interception(rig, _proxy)

@@ -63,7 +63,10 @@ class Fault:
 
 
 class Hold(Fault):
-    """Watches deliver nothing until it ends, and then all, in order; lists and single reads are answered as ever."""
+    """Watches deliver nothing until it ends, and then all, in order; lists and single reads are answered as ever.
+
+    What a watch tells in the place of a list (sendInitialEvents) is answered so too, as far as its end can be seen.
+    """
 
     what = "holds the events of"
 

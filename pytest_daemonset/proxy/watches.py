@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from pytest_daemonset.proxy.frames import framing
+from pytest_daemonset.proxy.frames import Chunks, framing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
     from pytest_daemonset.proxy.asked import Asked
     from pytest_daemonset.proxy.faults import Fault
+    from pytest_daemonset.proxy.frames import Frames
+
+_TOLD: Final = b"k8s.io/initial-events-end"
+"""The annotation of the bookmark after which a watch that asked for what is there already (sendInitialEvents) has been told it."""
 
 
 class Watch:
@@ -50,11 +54,15 @@ class Watch:
             ConnectionError: the client's was.
         """
         coming: asyncio.Queue[bytes | None] = asyncio.Queue()
-        reading = asyncio.ensure_future(_read(answer, coming))
+        frames = framing(answer.headers)
+        reading = asyncio.ensure_future(_read(answer, frames, coming))
+        # It stands for a list, and a client whose list is held begins nothing. Where it ends is seen in whole events only.
+        listing = self.asked.initial and not isinstance(frames, Chunks)
         try:
             while (event := await coming.get()) is not None:
-                while holding := [fault for fault in self._faults if fault.holds(self.asked)]:
+                while not listing and (holding := [fault for fault in self._faults if fault.holds(self.asked)]):
                     await holding[0].over.wait()
+                listing = listing and _TOLD not in event
                 if self._is_cut:
                     return
                 # Asked anew: faults may have come while it was held.
@@ -69,8 +77,7 @@ class Watch:
                 answer.connection.transport.abort()
 
 
-async def _read(answer: aiohttp.ClientResponse, coming: asyncio.Queue[bytes | None]) -> None:
-    frames = framing(answer.headers)
+async def _read(answer: aiohttp.ClientResponse, frames: Frames, coming: asyncio.Queue[bytes | None]) -> None:
     try:
         async for chunk in answer.content.iter_any():
             for event in frames.feed(chunk):

@@ -97,6 +97,7 @@ BARRIER_IN_LIVENESS = {
     "PLACE-02": "after the counters: that no pod was made is negative",
     "REV-07": "clean-up comes with the next sync, which nothing else brings",
     "REV-10": "a revision that is planted wakes nobody",
+    "ROB-06": "after the replacement: a pod for a node that has gone goes with the next sync, which nothing else brings",
     "STAT-09": "for one case the row is about the second half, so the first one is helped along",
 }
 

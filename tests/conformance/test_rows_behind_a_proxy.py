@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import cast
 
@@ -27,6 +28,34 @@ def test_the_controller_goes_its_own_way_before_and_after_also_when_a_row_was_br
     assert outcomes(tmp_path / "told.xml") == {"GC-02": {"passed"}, "ROB-06": {"violation"}, "NODE-01": {"passed"}}, (
         run.stdout
     )
+
+
+_TELLS_WHAT_IT_SEES = """
+import sys
+from pathlib import Path
+from pytest_daemonset.reference.controller import Controller
+from pytest_daemonset.reference.program import main
+
+def on_daemonset(self, before, after, plain=Controller.on_daemonset):
+    if before is None:
+        with Path(__file__).with_name("seen").open("a") as seen:
+            print(after["metadata"]["uid"], after["metadata"]["name"], file=seen)
+    plain(self, before, after)
+
+Controller.on_daemonset = on_daemonset
+sys.exit(main())
+"""
+
+
+def test_nothing_goes_wrong_for_a_controller_that_has_not_yet_settled_a_set(tmp_path: Path) -> None:
+    (tmp_path / "controller.py").write_text(_TELLS_WHAT_IT_SEES)
+    command = f"command: {sys.executable} {tmp_path / 'controller.py'} --kubeconfig {{kubeconfig}}"
+    ready = ("--controller-ready", r'log: "ready": true')
+    run = verify("--rows", "GC-05,ROB-06", "--controller", command, *ready, cwd=tmp_path)
+    assert run.returncode == 0, run.stdout
+    seen = dict(line.split() for line in (tmp_path / "seen").read_text().splitlines())
+    names = [name for name in seen.values() if not name.startswith("sentinel")]
+    assert names == ["beforehand", "other", "agent", "agent"]
 
 
 class _Rig:

@@ -9,12 +9,15 @@ import aiohttp
 import orjson
 import pytest
 from aiohttp import web
-from behind_a_proxy import PODS, Sending, Stage, echo, play, watched
+from behind_a_proxy import JSON_WATCH, PODS, Sending, Stage, echo, play, watched
 
+from pytest_daemonset.proxy.asked import Asked
 from pytest_daemonset.proxy.faults import Cut, Fault, Hold, LostAnswers, LostEvents, LostRequests
 
 NODES = PODS.replace("pods", "nodes")
 PROTOBUF = {"Accept": "application/vnd.kubernetes.protobuf;stream=watch"}
+INITIAL = "/api/v1/pods?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+INITIAL_END = "k8s.io/initial-events-end"
 
 
 def event(name: str) -> bytes:
@@ -63,6 +66,65 @@ def test_held_events_come_in_order_when_they_are_released_and_others_flow() -> N
 
     play(act, watched)
     assert hold.effects >= 2
+
+
+@pytest.mark.parametrize(("headers", "frame"), [({}, event), (PROTOBUF, framed)], ids=["json", "protobuf"])
+@pytest.mark.parametrize("ahead", [True, False], ids=["from before the watch", "from within its list"])
+def test_a_watch_that_begins_with_a_list_is_held_from_the_end_of_it(
+    headers: dict[str, str], frame: Any, ahead: bool
+) -> None:
+    hold = Hold("pods")
+    first, rest, later = frame("agent-a"), frame("agent-b") + frame(INITIAL_END), frame("agent-c")
+
+    async def act(stage: Stage) -> None:
+        if ahead:
+            stage.proxy.begin(hold)
+        pods, sending = await opened(stage, INITIAL, headers=headers)
+        sending.send(first)
+        assert await pods.content.readexactly(len(first)) == first
+        if not ahead:
+            stage.proxy.begin(hold)
+        sending.send(rest + later)
+        sending.finish()
+        assert await pods.content.readexactly(len(rest)) == rest
+        waiting = asyncio.ensure_future(pods.read())
+        async with stage.ask("/api/v1/pods") as answer:
+            assert answer.status == 200
+        assert not waiting.done()
+        stage.proxy.end(hold)
+        assert await waiting == later
+
+    play(act, watched)
+    assert hold.effects == (1 if ahead else 2)
+
+
+def test_a_watch_is_held_from_its_beginning_where_the_end_of_its_list_cannot_be_seen() -> None:
+    asked = asyncio.Event()
+
+    class Telling(Hold):
+        def holds(self, of: Asked) -> bool:
+            asked.set()
+            return super().holds(of)
+
+    hold = Telling("pods")
+
+    async def compressed(stage: Stage, request: web.Request) -> web.StreamResponse:
+        sending = Sending(request)
+        stage.watches.put_nowait(sending)
+        return await sending.run(web.StreamResponse(headers={"Content-Encoding": "gzip", **JSON_WATCH}))
+
+    async def act(stage: Stage) -> None:
+        stage.proxy.begin(hold)
+        pods, sending = await opened(stage, INITIAL)
+        sending.send(b"packed")
+        sending.finish()
+        waiting = asyncio.ensure_future(pods.read())
+        await asked.wait()
+        assert not waiting.done()
+        stage.proxy.end(hold)
+        assert await waiting == b"packed"
+
+    play(act, compressed)
 
 
 def test_a_hold_of_what_nobody_watches_has_no_effect() -> None:
