@@ -283,6 +283,8 @@ SAMPLE: Final = (
     "records-late",
     "keeps-the-oldest-twin",
     "random-identities",
+    "trusts-its-cache",
+    "adopts-without-asking",
     "outlives-its-lease",
 )
 """Those that a run for every change tries: many different ways to be wrong, each caught in seconds."""
