@@ -317,7 +317,8 @@ class Http:
         try:
             await response.prepare(request)
             if request.transport is not None:
-                opened.send_to(partial(_send, request.transport, response.chunked))
+                transport = request.transport
+                opened.send_to(partial(_send, transport, response.chunked), transport.get_write_buffer_size)
                 await opened.wait()
                 opened.flush()
         except ConnectionError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_daemonset.embedded.calls import Served
     from pytest_daemonset.embedded.store import Store, Table
 
+_BUFFERS = 16  # of one watcher: more than so many may not wait for all of them together
 _IDLE = 10  # bookmarks take at most one part in so many of the server's time
 _TELLING = ("metadata.name", "spec.nodeName")  # what leaves least to a watch that asks for several fields
 _OPENINGS = {type_: b'{"type":"%s","object":' % type_.encode() for type_ in ("ADDED", "MODIFIED", "DELETED")}
@@ -137,6 +139,41 @@ class Fanout:
                     watch.tell(change, told)
 
 
+class Backlog:
+    """What waits on the network for all watchers together. Above the limit the greediest are cut off, one after the other.
+
+    Args:
+        limit: in bytes.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._slow: set[Watch] = set()
+        self.total = 0
+
+    def note(self, watch: Watch, left: int) -> None:
+        """So many bytes wait for a watcher now; 0 for one that has gone."""
+        self.total += left - watch.noted
+        watch.noted = left
+        if not left:
+            self._slow.discard(watch)
+            return
+        self._slow.add(watch)
+        if self.total > self._limit:
+            self._relieve()
+
+    def _relieve(self) -> None:
+        for watch in self._slow:
+            # what was read since it was noted waits no more
+            left = watch.left()
+            self.total += left - watch.noted
+            watch.noted = left
+        for watch in sorted(self._slow, key=attrgetter("noted"), reverse=True):
+            if self.total <= self._limit:
+                break
+            watch.cut()
+
+
 class Watch:
     """One watcher: the bytes that wait for it.
 
@@ -147,12 +184,24 @@ class Watch:
         selector: which objects it sees.
         bookmarks: whether it wants to hear how far it has come.
         limit: how many bytes may wait here or on the network; a watcher that is slower is cut off, alone (`on_cut` is called).
+        backlog: what waits for others.
         framing: how it is told.
     """
 
     def __init__(
-        self, fanout: Fanout, selector: lists.Selector, bookmarks: bool, limit: int, framing: Framing = LINES
+        self,
+        fanout: Fanout,
+        selector: lists.Selector,
+        bookmarks: bool,
+        limit: int,
+        backlog: Backlog,
+        framing: Framing = LINES,
     ) -> None:
+        self._backlog = backlog
+        self.left: Callable[[], int] = int
+        """How many bytes wait on the network."""
+        self.noted = 0
+        """How many of them have been added up."""
         self._fanout = fanout
         self._framing = framing
         self.selector = selector
@@ -176,15 +225,17 @@ class Watch:
         """Stop listening; whoever waits for the end goes on."""
         self.ended = True
         self._fanout.discard(self)
+        self._backlog.note(self, 0)
         self._ended.set()
 
-    def send_to(self, sink: Callable[[bytes], int]) -> None:
+    def send_to(self, sink: Callable[[bytes], int], left: Callable[[], int]) -> None:
         """Send what waits, and from now on what comes.
 
         Args:
             sink: takes bytes, and tells how many it has not got rid of yet.
+            left: tells the same at any time.
         """
-        self._sink = sink
+        self._sink, self.left = sink, left
         self.flush()
 
     def push(self, data: bytes) -> None:
@@ -192,7 +243,7 @@ class Watch:
         self._waiting += len(data)
         self._pending.append(data)
         if self._waiting > self.limit:
-            self._cut()
+            self.cut()
         elif not self._sent and self._sink is not None:
             self._sent = True
             self._fanout.sent(self)
@@ -209,10 +260,14 @@ class Watch:
             data = b"".join(self._pending)
             self._pending.clear()
             self._waiting = 0
-            if self._sink(data) > self.limit:
-                self._cut()
+            left = self._sink(data)
+            if left > self.limit:
+                self.cut()
+            elif left != self.noted:
+                self._backlog.note(self, left)
 
-    def _cut(self) -> None:
+    def cut(self) -> None:
+        """Hang up on a reader that is too slow."""
         self._pending.clear()
         self.close()
         if self.on_cut is not None:
@@ -300,10 +355,11 @@ class Watches:
     Args:
         bookmark_interval: seconds between a change and the bookmark that tells idle watches of it; more where so many watch that telling
             them would take the server more than a tenth of its time.
-        buffer: bytes that may wait for one watcher.
+        buffer: bytes that may wait for one watcher; for all together, sixteen times as many.
     """
 
     def __init__(self, store: Store, bookmark_interval: float, buffer: int) -> None:
+        self._backlog = Backlog(_BUFFERS * buffer)
         self._store = store
         self._interval = self._pause = bookmark_interval
         self._buffer = buffer
@@ -361,7 +417,7 @@ class Watches:
         self._check(query, initial)
         rv = lists.resource_version(query.get("resourceVersion", ""), of_list=False)
         chosen = lists.selector(served, namespace, query)
-        watch = Watch(self._fanout(served), chosen, bookmarks, self._buffer, framing)
+        watch = Watch(self._fanout(served), chosen, bookmarks, self._buffer, self._backlog, framing)
         if lists.truth(query, "sendInitialEvents"):
             if rv > self._store.rv:
                 raise statuses.too_new(rv, self._store.rv)

@@ -203,12 +203,62 @@ def test_a_slow_reader_is_cut_off_alone():
     _run(scenario)
 
 
+class Reader:
+    """One who reads nothing on its own."""
+
+    def __init__(self, watch):
+        self.left, self.cut = 0, False
+        watch.on_cut = self.hang_up
+        watch.send_to(self.take, lambda: self.left)
+
+    def take(self, data):
+        self.left += len(data)
+        return self.left
+
+    def hang_up(self):
+        self.cut, self.left = True, 0
+
+
+def test_of_many_slow_readers_the_greediest_are_cut_off_before_memory_is_full():
+    async def scenario():
+        api, buffer = make_api(), 10_000
+        watches = Watches(api.store, 60, buffer)
+        now = {"resourceVersion": str(api.store.rv)}
+        opened = [watches.open(api.served["configmaps"], "", now) for _ in range(17)]
+        readers = [Reader(watch) for watch in opened]
+        pods = Reader(watches.open(api.served["pods"], "", now))
+
+        async def write(size):
+            api.create(ALICE, "configmaps", "here", {"metadata": {"generateName": "m"}, "data": {"k": "x" * size}})
+            await asyncio.sleep(0)
+
+        await write(4_000)
+        readers[0].left = 0  # read without a word
+        await write(4_700)
+        # seventeen times 9 KB would be less than sixteen buffers: nobody was too slow so far
+        assert not any(reader.cut for reader in readers)
+        readers[1].left += 900
+        opened[1].push(b" ")
+        opened[1].flush()
+        await write(200)
+        assert [reader.cut for reader in readers].count(True) == 1
+        assert readers[1].cut
+        assert opened[1].ended
+        # and who is left hears on
+        api.create(ALICE, "pods", "here", pod("p"))
+        assert (pods.left > 0, pods.cut) == (True, False)
+        watches.close()
+        assert watches._backlog.total == 0
+
+    _run(scenario)
+
+
 def test_watchers_hear_of_a_write_before_its_writer_has_an_answer_and_of_others_in_its_turn_together():
     async def scenario():
         api, sent = make_api(), []
         watches = Watches(api.store, 60, 1_000_000)
         watch = watches.open(api.served["configmaps"], "", {"resourceVersion": str(api.store.rv)})
-        watch.send_to(lambda data: sent.append(data) or 0)
+        watch.send_to(lambda data: sent.append(data) or 0, lambda: 0)
         for name in "abc":
             api.create(ALICE, "configmaps", "here", config_map(name))
             assert len(sent) == 1
