@@ -214,6 +214,8 @@ class Watch:
         self._sink: Callable[[bytes], int] | None = None
         self.bookmarks = bookmarks
         self.rv = 0
+        self.begins = 0
+        """The version that ends its initial events, as long as that has yet to come."""
         self.ended = False
         self.on_cut: Callable[[], None] | None = None
 
@@ -401,7 +403,12 @@ class Watches:
         for fanout in self._fanouts.values():
             told: dict[str, bytes] = {}
             for watch in tuple(fanout.watches):
-                if watch.bookmarks and watch.rv < rv:
+                if watch.begins:
+                    if watch.begins <= rv:
+                        watch.begins = 0
+                        watch.bookmark(rv, {}, initial=True)
+                        watch.flush()
+                elif watch.bookmarks and watch.rv < rv:
                     watch.bookmark(rv, told)
                     watch.flush()
         self._pause = max(self._interval, _IDLE * (time.thread_time() - started))
@@ -410,7 +417,7 @@ class Watches:
         """Open a watch and queue what it has missed.
 
         Raises:
-            StatusError: 400, 422 or 500 for parameters that make no sense, 410 for a past that is forgotten, 504 for a future.
+            StatusError: 400, 422 or 500 for parameters that make no sense, 410 for a past that is forgotten.
         """
         bookmarks = lists.truth(query, "allowWatchBookmarks")
         initial = "sendInitialEvents" in query
@@ -419,10 +426,10 @@ class Watches:
         chosen = lists.selector(served, namespace, query)
         watch = Watch(self._fanout(served), chosen, bookmarks, self._buffer, self._backlog, framing)
         if lists.truth(query, "sendInitialEvents"):
-            if rv > self._store.rv:
-                raise statuses.too_new(rv, self._store.rv)
             self._tell_all(watch, served)
-            if bookmarks:
+            if bookmarks and rv > self._store.rv:
+                watch.begins = rv
+            elif bookmarks:
                 watch.bookmark(self._store.rv, {}, initial=True)
         elif rv == 0 and not initial:
             self._tell_all(watch, served)
