@@ -105,7 +105,7 @@ def _warnings(kind: Kind, texts: list[str], query: Mapping[str, str], options: s
 
 
 def delete_options(call: Call, answer: Answer) -> Object:
-    """The DeleteOptions of the body, or else of the query.
+    """The DeleteOptions of the body, or else of the query: whatever the body holds, the query counts for nothing then.
 
     Returns:
         `gracePeriodSeconds`, `preconditions`, `propagationPolicy`, `dryRun` (a bool) as far as they were given.
@@ -122,9 +122,7 @@ def delete_options(call: Call, answer: Answer) -> Object:
             )
     else:
         options = _query_options(call)
-    checked = checked_delete_options(options)
-    checked["dryRun"] = checked["dryRun"] or is_dry_run(call)
-    return checked
+    return checked_delete_options(options)
 
 
 def checked_delete_options(options: Object) -> Object:
@@ -151,7 +149,7 @@ def checked_delete_options(options: Object) -> Object:
 
 
 def _query_options(call: Call) -> Object:
-    options: Object = {}
+    options: Object = {"dryRun": [call.query["dryRun"]]} if "dryRun" in call.query else {}
     if (policy := call.query.get("propagationPolicy")) is not None:
         options["propagationPolicy"] = policy
     if "orphanDependents" in call.query:

@@ -34,11 +34,12 @@ def configuration(call: Call, answer: Answer) -> Object:
     for name in ("apiVersion", "kind"):
         if not config.get(name):
             raise statuses.bad_request(f"error unmarshaling apply patch: Object '{name}' is missing in the patch")
-    bodies.expect_kind(config, kind)
+    if (config["apiVersion"], config["kind"]) != (kind.api_version, kind.kind):
+        raise statuses.bad_request(f"invalid object type: {_type(config['apiVersion'], config['kind'])}")
     metadata = bodies.part(config, "metadata", dict)
     if metadata is None:
         metadata = config["metadata"] = {}
-    if metadata.get("managedFields"):
+    if metadata.get("managedFields") is not None:
         raise statuses.bad_request("metadata.managedFields must be nil")
     return config
 
@@ -66,9 +67,14 @@ def applied(call: Call, entry: Entry | None, config: Object, time: str) -> tuple
     except ConflictError as error:
         raise _conflict(error, live.managers) from None
     except ShapeError as error:
-        what = f"{call.namespace}/{call.name}; {call.kind.api_version}, Kind={call.kind.kind}"
+        named = config["metadata"]
+        what = f"{named.get('namespace', '')}/{named.get('name', '')}; {_type(call.kind.api_version, call.kind.kind)}"
         raise statuses.StatusError(500, "", f"failed to create typed patch object ({what}): {error}") from None
     return merged, live.managers.entries()
+
+
+def _type(api_version: str, kind: str) -> str:
+    return f"{api_version if '/' in api_version else f'/{api_version}'}, Kind={kind}"
 
 
 def followed(call: Call, obj: Object, old: Object, time: str) -> list[Object]:

@@ -273,7 +273,9 @@ class Writes:
         metadata = obj.setdefault("metadata", {})
         name = metadata.get("name") or ""
         if not name:
-            raise statuses.bad_request("name must be provided")
+            raise statuses.bad_request(
+                f"the name of the object ({call.name} based on URL) was undeterminable: name must be provided"
+            )
         if name != call.name:
             raise statuses.bad_request(
                 f"the name of the object ({name}) does not match the name on the URL ({call.name})"

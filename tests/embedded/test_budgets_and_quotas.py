@@ -251,9 +251,18 @@ WRITES = [
     ("patch", "configmaps", "a", "", APPLIED, "application/apply-patch+yaml"),
     ("patch", "pods", "p", "status", {"status": {"phase": "Failed"}}, "application/merge-patch+json"),
     ("delete", "configmaps", "a", "", None, "application/json"),
-    ("delete", "pods", "p", "", {"gracePeriodSeconds": 0}, "application/json"),
+    ("delete", "pods", "p", "", {"gracePeriodSeconds": 0, "dryRun": ["All"]}, "application/json"),
     ("deletecollection", "configmaps", "", "", None, "application/json"),
 ]
+
+
+def test_the_options_of_a_deletion_are_those_of_its_body_alone_where_it_has_one() -> None:
+    """A dry run that is asked for in the query then is none: kubernetes/apiserver, pkg/endpoints/handlers/delete.go."""
+    api = make_api()
+    api.create(ALICE, "configmaps", "here", config_map("a"))
+    query = {"dryRun": "All", "propagationPolicy": "Nope"}
+    api.write(Call(ALICE, "delete", api.served["configmaps"], "here", "a", "", b"{}", "application/json", query))
+    assert api.get("configmaps", "here", "a") is None
 
 
 @pytest.mark.parametrize(("verb", "resource", "name", "part", "body", "content_type"), WRITES)

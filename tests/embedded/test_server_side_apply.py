@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
@@ -178,23 +179,60 @@ def test_a_configuration_of_another_form_is_refused_and_says_where() -> None:
 
 
 @pytest.mark.parametrize(
-    ("container", "words"),
+    ("container", "field"),
     [
-        ({"image": "a:1"}, r'\.containers: element 1: .* omits key field "name"'),
-        ({"name": "side", "ports": [{"protocol": "TCP"}]}, r'\[name="side"\]\.ports: element 0: .* "containerPort"'),
-        ({"name": "side", "env": [{"value": "1"}]}, r'\.env: element 0: .* omits key field "name"'),
-        ("side", r"\.containers: element 1: expected map"),
+        ({"image": "a:1"}, "name"),
+        ({"name": "side", "image": "a:1", "ports": [{"protocol": "TCP"}]}, "ports[0].containerPort"),
+        ({"name": "side", "image": "a:1", "env": [{"value": "1"}]}, "env[0].name"),
     ],
 )
-def test_an_element_without_its_key_is_refused_as_by_kubernetes_136(container: Any, words: str) -> None:
-    # a mistake of the client's, and a 500 without a reason all the same: kubernetes/kubernetes issue 139253
+def test_an_element_without_a_key_that_is_always_there_is_judged_like_one_that_is_empty(
+    container: Any, field: str
+) -> None:
     api = make_api()
     wanted = daemon_set("a:1")
     apply(api, "daemonsets.apps", wanted, "one")
     wanted["spec"]["template"]["spec"]["containers"].append(container)
-    with pytest.raises(StatusError, match=words) as refused:
+    with pytest.raises(StatusError) as refused:
         apply(api, "daemonsets.apps", wanted, "one")
+    (cause,) = (refused.value.details or {})["causes"]
+    assert (cause["reason"], cause["field"]) == ("FieldValueRequired", f"spec.template.spec.containers[1].{field}")
+
+
+def test_a_key_of_the_tables_that_may_be_left_out_is_empty_then() -> None:
+    api = make_api()
+    bare = {"containers": [{"name": "c", "image": "a:1"}], "imagePullSecrets": [{}]}
+    made = apply(api, "pods", {"metadata": {"name": "p"}, "spec": bare}, "one")
+    assert made["spec"]["imagePullSecrets"] == [{}]
+
+
+@pytest.mark.parametrize(
+    ("resource", "body", "words"),
+    [
+        ("serviceaccounts", {"secrets": [{"namespace": "x"}]}, '.secrets: element 0: .* omits all key fields ["name"]'),
+        ("pods", {"spec": {"containers": ["side"]}}, ".spec.containers: element 0: expected map"),
+        ("pods", {"spec": {"containers": [{}, {}]}}, '.spec.containers: duplicate entries for key [name=""]'),
+    ],
+)
+def test_an_element_without_any_key_fits_no_list(resource: str, body: Object, words: str) -> None:
+    # a mistake of the client's, and a 500 without a reason all the same: kubernetes/kubernetes issue 139253
+    api = make_api()
+    where = re.escape("failed to create typed patch object (here/a; /v1, Kind=")
+    text = re.escape(words).replace(r"\.\*", ".*")
+    with pytest.raises(StatusError, match=rf"{where}\w+\): {text}") as refused:
+        apply(api, resource, {"metadata": {"name": "a"}, **body}, "one")
     assert (refused.value.code, refused.value.reason, refused.value.details) == (500, "", None)
+
+
+def test_a_configuration_of_another_kind_is_refused() -> None:
+    api = make_api()
+    body = {"apiVersion": "v2", "kind": "ConfigMap", "metadata": {"name": "a"}}
+    call = Call(
+        ALICE, "patch", api.served["configmaps"], "here", "a", "", orjson.dumps(body), APPLY, {"fieldManager": "m"}
+    )
+    with pytest.raises(StatusError, match=r"^invalid object type: /v2, Kind=ConfigMap$") as refused:
+        api.write(call)
+    assert refused.value.code == 400
 
 
 def test_an_object_costs_nothing_for_it_until_it_is_applied() -> None:

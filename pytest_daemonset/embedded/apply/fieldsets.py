@@ -65,11 +65,14 @@ def _element_word(node: Node, element: Any, path: Path, at: int) -> str:
     keys = {}
     for name, default in node.keys:
         value = element.get(name, default)
-        if value is None:
-            raise ShapeError(
-                f'{shown(path)}: element {at}: associative list with keys has an element that omits key field "{name}"'
-            )
-        keys[name] = value
+        if value is not None:
+            keys[name] = value
+    if not keys:
+        names = " ".join(f'"{name}"' for name, _ in node.keys)
+        raise ShapeError(
+            f"{shown(path)}: element {at}: associative list with keys has an element that omits all key fields [{names}] "
+            "(and doesn't have default values for any key fields)"
+        )
     return "k:" + orjson.dumps(keys, option=orjson.OPT_SORT_KEYS).decode()
 
 
@@ -83,7 +86,7 @@ def elements(node: Node, value: list[Any], path: Path) -> dict[str, Any]:
     for at, each in enumerate(value):
         word = _element_word(node, each, path, at)
         if word in found:
-            raise ShapeError(f"{shown(path)}: duplicate entries for key [{shown((word,))}]")
+            raise ShapeError(f"{shown(path)}: duplicate entries for key {shown((word,))}")
         found[word] = each
     return found
 

@@ -77,9 +77,9 @@ _ATOMIC = frozenset(
 _ATOMIC_FIELDS = frozenset({("PodSpec", "nodeSelector"), ("ServiceSpec", "selector"), ("PodStatus", "hostIPs")})
 _LIST_KEYS: Mapping[str, Keys] = MappingProxyType(
     {
-        "ContainerPort": (("containerPort", None), ("protocol", "TCP")),
-        "ServicePort": (("port", None), ("protocol", "TCP")),
-        "TopologySpreadConstraint": (("topologyKey", None), ("whenUnsatisfiable", None)),
+        "ContainerPort": (("containerPort", 0), ("protocol", "TCP")),
+        "ServicePort": (("port", 0), ("protocol", "TCP")),
+        "TopologySpreadConstraint": (("topologyKey", ""), ("whenUnsatisfiable", "")),
     }
 )
 
@@ -132,7 +132,13 @@ def of_field(message: Message, field: Field) -> Node:
     if merge == "":
         return Node("set", element=element)
     # elements that only refer to something are wholes inside of their list, but the list has keys all the same
-    return Node("keyed", element=element, keys=((merge, None),))
+    return Node("keyed", element=element, keys=((merge, _left_out(MESSAGES[field.type], merge)),))
+
+
+def _left_out(message: Message, name: str) -> Any:
+    """What stands for a key that is not there: in Kubernetes' schemas, what Go always writes has its zero value as the default."""
+    key = message.fields[name]
+    return SCALARS[key.type].zero if key.always or message.name == "LocalObjectReference" else None
 
 
 _ROOT_FIELDS: Mapping[str, Node] = MappingProxyType({"apiVersion": LEAF, "kind": LEAF})

@@ -145,11 +145,10 @@ def _validate_amount(value: int | str, path: str) -> list[FieldError]:
 
 
 def _validate_update(new: Object, old: Object) -> list[FieldError]:
-    # kube-apiserver tells twice what is wrong with the specification of a DaemonSet that changes.
-    errors = [*metadata.validate(new, namespaced=True, name_rule="subdomain"), *_validate(new), *_validate(new)]
+    errors = metadata.validate(new, namespaced=True, name_rule="subdomain")
     if new["spec"].get("selector") != old["spec"].get("selector"):
         errors.append(invalid("spec.selector", new["spec"].get("selector"), "field is immutable"))
-    return errors
+    return [*errors, *_validate(new)]
 
 
 def _validate_update_status(new: Object, old: Object) -> list[FieldError]:

@@ -153,10 +153,10 @@ def _validate_finalizers(meta: Object) -> list[FieldError]:
     finalizers = meta.get("finalizers", [])
     errors = []
     for index, each in enumerate(finalizers):
-        here = f"{path}[{index}]"
-        errors += [invalid(here, each, text) for text in qualified_name(each)]
+        errors += [invalid(path, each, text) for text in qualified_name(each)]
         if "/" not in each and each not in _STANDARD_FINALIZERS:
-            errors.append(invalid(here, each, "name is neither a standard finalizer name nor is it fully qualified"))
+            text = "name is neither a standard finalizer name nor is it fully qualified"
+            errors.append(invalid(f"{path}[{index}]", each, text))
     if ORPHAN in finalizers and FOREGROUND in finalizers:
         errors.append(invalid(path, finalizers, f"finalizers {ORPHAN} and {FOREGROUND} cannot be both set"))
     return errors

@@ -46,7 +46,9 @@ def dns_label(text: str) -> list[str]:
     wrong = []
     if len(text) > 63:
         wrong.append("must be no more than 63 characters")
-    if not _LABEL.fullmatch(text):
+    if "." in text and _SUBDOMAIN.fullmatch(text):
+        wrong.append("must not contain dots")
+    elif not _LABEL.fullmatch(text):
         wrong.append(
             _alphanumeric(
                 "a lowercase RFC 1123 label must",
@@ -82,21 +84,21 @@ def qualified_name(text: str) -> list[str]:
     """What is wrong with the key of a label, annotation or taint: an optional DNS prefix, a slash, and a name."""
     prefix, slash, name = text.rpartition("/")
     wrong = []
+    also, examples = "alphanumeric characters, '-', '_' or '.'", "'MyName',  or 'my.name',  or '123-abc'"
+    pattern = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
     if "/" in prefix:
-        return [
-            "a qualified name must be a name with an optional DNS subdomain prefix and '/' (such as 'example.com/x')"
-        ]
+        whole = _alphanumeric("a valid label key must", also, examples, pattern)
+        return [f"{whole} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"]
     if slash and not prefix:
         wrong.append("prefix part must be non-empty")
     elif slash:
-        wrong += [f"prefix part {each}" for each in dns_subdomain(prefix)]
+        wrong += [f"prefix part {each}".replace("253 characters", "253 bytes") for each in dns_subdomain(prefix)]
     if not name:
         wrong.append("name part must be non-empty")
     elif len(name) > 63:
-        wrong.append("name part must be no more than 63 characters")
+        wrong.append("name part must be no more than 63 bytes")
     if not _QUALIFIED.fullmatch(name):
-        also, examples = "alphanumeric characters, '-', '_' or '.'", "'MyName',  or 'my.name',  or '123-abc'"
-        wrong.append(_alphanumeric("name part must", also, examples, "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"))
+        wrong.append(_alphanumeric("name part must", also, examples, pattern))
     return wrong
 
 
@@ -105,7 +107,7 @@ def label_value(text: str) -> list[str]:
     """What is wrong with the value of a label."""
     wrong = []
     if len(text) > 63:
-        wrong.append("must be no more than 63 characters")
+        wrong.append("must be no more than 63 bytes")
     if text and not _QUALIFIED.fullmatch(text):
         also = "alphanumeric characters, '-', '_' or '.'"
         examples, pattern = "'MyValue',  or 'my_value',  or '12345'", "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?"
