@@ -131,7 +131,7 @@ class Http:
         if target is not None and (review := reviews.find(target.group, target.version, target.plural)):
             return await self._review(request, caller, target, review)
         if target is None or (target.group, target.version) not in self._paths.versions or not target.plural:
-            if (document := self._openapi.find(path)) is not None:
+            if (document := self._openapi.find(path, request.headers.get("Accept", ""))) is not None:
                 return await compressed(request, _document(request, document))
             return self._outside(request, path)
         if target.served is None:
@@ -330,10 +330,10 @@ class Http:
 
 
 def _document(request: web.BaseRequest, document: Document) -> web.Response:
-    """An OpenAPI document as JSON, unless the reader has it already; one that was asked for by its hash may be kept for ever."""
+    """An OpenAPI document, unless the reader has it already; one that was asked for by its hash may be kept for ever."""
     if not document.tag:
         return web.Response(body=document.body, headers={"Content-Type": "text/plain; charset=utf-8"})
-    if "application/json" not in (accept := request.headers.get("Accept", "*/*")) and "*" not in accept:
+    if document.media_type == media.JSON and not media.pick(request.headers.get("Accept", ""), (media.JSON,)):
         return web.Response(status=406)
     headers = {"Etag": f'"{document.tag}"', "Vary": "Accept", "Cache-Control": "no-cache, private"}
     if asked := _query(request).get("hash"):
@@ -343,7 +343,7 @@ def _document(request: web.BaseRequest, document: Document) -> web.Response:
         headers["Expires"] = formatdate(time.time() + _YEAR, usegmt=True)
     if request.headers.get("If-None-Match") == headers["Etag"]:
         return web.Response(status=304, headers=headers)
-    return web.Response(body=document.body, headers={"Content-Type": media.JSON, **headers})
+    return web.Response(body=document.body, headers={"Content-Type": document.media_type, **headers})
 
 
 def _query(request: web.BaseRequest) -> dict[str, str]:

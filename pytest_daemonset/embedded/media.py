@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pytest_daemonset.embedded import statuses
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 JSON = "application/json"
 YAML = "application/yaml"
@@ -157,6 +160,20 @@ def _form(media_type: str, parameters: dict[str, str], shapes: bool) -> Form | N
     if shape == "table" and media_type == PROTOBUF:
         return None
     return Form(media_type, shape, version)
+
+
+def pick(accept: str, offered: Sequence[str]) -> str:
+    """The media type that a request wants most, of some that are offered; "" for none of them.
+
+    Args:
+        accept: the header; "" accepts everything.
+    """
+    for clause in _clauses(accept or "*/*"):
+        for media_type in offered:
+            type_, _, subtype = media_type.partition("/")
+            if clause.type in {type_, "*"} and clause.subtype in {subtype, "*"}:
+                return media_type
+    return ""
 
 
 @lru_cache(maxsize=64)

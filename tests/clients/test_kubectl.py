@@ -193,6 +193,12 @@ def test_explain_knows_the_fields(kubectl, field, told):
     assert "does not exist" in kubectl("explain", f"{field}.bogus", code=1)
 
 
+def test_explain_reads_the_older_document_which_is_asked_for_in_protobuf_only(kubectl):
+    told = kubectl("explain", "daemonset.spec", "--output=plaintext-openapiv2")
+    assert "updateStrategy\t<Object>" in told
+    assert "template\t<Object> -required-" in told
+
+
 def test_who_may_do_what(kubectl):
     assert kubectl("auth", "can-i", "create", "pods").strip() == "yes"
     assert "[*]" in kubectl("auth", "can-i", "--list")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 
 import orjson
 import pytest
@@ -11,10 +12,13 @@ from embedded_server import config_map, serving
 from pytest_daemonset.embedded.discovery import verbs
 from pytest_daemonset.embedded.kinds import ALL_KINDS, Kind
 from pytest_daemonset.embedded.kinds.fields import MESSAGES
-from pytest_daemonset.embedded.openapi import OpenApi, words
+from pytest_daemonset.embedded.openapi import OpenApi, binary, words
 from pytest_daemonset.embedded.openapi.details import DEFAULTS, REQUIRED, VALUES
 from pytest_daemonset.embedded.openapi.operations import paths
 from pytest_daemonset.embedded.openapi.schemas import V2, V3, schema_name, schemas
+from pytest_daemonset.embedded.protobuf.wire import read_varint
+
+PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 
 KINDS = [(kind, verbs(kind)) for kind in ALL_KINDS if not kind.empty]
 DAEMON_SET = next(kind for kind in ALL_KINDS if kind.kind == "DaemonSet")
@@ -92,15 +96,142 @@ def test_the_table_of_contents_leads_to_each_group_version():
     asyncio.run(scenario())
 
 
-def test_a_document_is_not_sent_twice_and_only_as_json():
+def _fields(data):
+    """Number and value of each field of a message; lengths stand before all but numbers and doubles."""
+    at = 0
+    while at < len(data):
+        key, at = read_varint(data, at)
+        if key & 7 == 1:
+            yield key >> 3, struct.unpack_from("<d", data, at)[0]
+            at += 8
+            continue
+        value, at = read_varint(data, at)
+        if key & 7 == 2:
+            value, at = data[at : at + value], at + value
+        yield key >> 3, value
+
+
+def _one(data):
+    ((_, value),) = _fields(data)
+    return value
+
+
+def _pairs(data, kind):
+    (_, name), (_, value) = _fields(data)
+    return name.decode(), _read(kind, value)
+
+
+def _read(kind, data):
+    """What protobuf says, as JSON says it."""
+    if kind == "string":
+        return data.decode()
+    if kind in {"int", "double"}:
+        return data
+    if kind == "bool":
+        return bool(data)
+    if kind == "any":
+        return orjson.loads(_one(data))
+    if kind in binary._PAIRS:
+        number, named = binary._PAIRS[kind]
+        return dict(_pairs(each, named) for at, each in _fields(data) if at == number)
+    if kind == "Strings":
+        return [each.decode() for _, each in _fields(data)]
+    if kind in binary._WRAPPED:
+        return _read(binary._WRAPPED[kind][1], _one(data))
+    if kind == "Additional":
+        ((at, value),) = _fields(data)
+        return bool(value) if at == 2 else _read("Schema", value)
+    if kind == "Parameter":
+        ((at, inner),) = _fields(_one(data))
+        if at == 1:
+            return _read("Body", inner)
+        ((at, inner),) = _fields(inner)
+        return _read({3: "Query", 4: "Path"}[at], inner)
+    names = {number: (name, each) for name, (number, each) in binary._MESSAGES[kind].items()}
+    told = {}
+    for number, value in _fields(data):
+        if number == binary._EXTENSIONS[kind]:
+            told.update([_pairs(value, "any")])
+            continue
+        name, each = names[number]
+        if each.startswith("[]"):
+            told.setdefault(name, []).append(_read(each[2:], value))
+        else:
+            told[name] = _read(each, value)
+    return told
+
+
+def _without_empty_lists(value):
+    """Protobuf does not tell an empty list from none."""
+    if isinstance(value, dict):
+        return {name: _without_empty_lists(each) for name, each in value.items() if each != [] or name == "BearerToken"}
+    return [_without_empty_lists(each) for each in value] if isinstance(value, list) else value
+
+
+# what a definition may say, and how discovery's clients read it
+NUMBERS = {
+    "minimum": 1,
+    "maximum": 2.5,
+    "exclusiveMaximum": True,
+    "multipleOf": 0.5,
+    "enum": [1, "a", None],
+    "maxLength": 3,
+}
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "n": {"type": "integer", **NUMBERS, "title": "N", "example": {"a": 1}, "x-kubernetes-list-type": "set"},
+        "m": {"type": "object", "additionalProperties": {"type": "string", "pattern": "^a", "format": "date"}},
+        "o": {"type": "object", "additionalProperties": True, "maxProperties": 200},
+        "l": {
+            "type": "array",
+            "items": {"type": "object", "required": ["a", "b"]},
+            "minItems": 0,
+            "uniqueItems": False,
+        },
+    },
+}
+
+
+def test_the_protobuf_form_says_all_that_json_says():
+    custom = Kind(group="example.com", version="v1", kind="Agent", plural="agents", singular="agent", schema=SCHEMA)
+    documents = OpenApi([*KINDS, (custom, verbs(custom))])
+    plain, packed = (documents.find("/openapi/v2", accept) for accept in ("", PROTOBUF))
+    assert packed is documents.find("/openapi/v2", PROTOBUF.replace("v2.v1", "v2@v1"))
+    assert _without_empty_lists(orjson.loads(plain.body)) == _read("Document", packed.body)
+    assert plain.tag != packed.tag
+
+
+def test_the_form_of_a_document_is_the_one_most_wanted():
+    async def scenario():
+        async with serving() as server:
+            for accept, told in (
+                (PROTOBUF, PROTOBUF),
+                (PROTOBUF.replace("v2.v1", "v2@v1"), PROTOBUF),
+                (f"{PROTOBUF},application/json", PROTOBUF),
+                (f"application/json,{PROTOBUF}", "application/json"),
+                ("application/*", "application/json"),
+                ("*/*", "application/json"),
+            ):
+                async with server._session.get("/openapi/v2", headers={"Accept": accept}) as answer:
+                    assert (answer.status, answer.headers["Content-Type"]) == (200, told), accept
+                    etag = answer.headers["Etag"]
+                headers = {"Accept": accept, "If-None-Match": etag}
+                async with server._session.get("/openapi/v2", headers=headers) as answer:
+                    assert answer.status == 304
+            assert (await server.ask("GET", "/openapi/v2", Accept="text/html"))[0] == 406
+            assert (await server.ask("GET", "/openapi/v3/apis/apps/v1", Accept=PROTOBUF))[0] == 406
+
+    asyncio.run(scenario())
+
+
+def test_a_document_is_not_sent_twice():
     async def scenario():
         async with serving() as server:
             path = "/openapi/v3/apis/apps/v1"
             async with server._session.get(path) as answer:
                 tag = answer.headers["Etag"]
             assert (await server.ask("GET", path, If_None_Match=tag))[0] == 304
-            accept = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
-            assert (await server.ask("GET", "/openapi/v2", Accept=accept))[0] == 406
 
     asyncio.run(scenario())
 
