@@ -194,7 +194,11 @@ class Discovery:
             return _FIXED[path], media.JSON
         if path not in self._told:
             return None
-        form = media.negotiate_discovery(accept, groups=path in self._aggregated, routed=path != "/apis")
+        routed = "/apis" not in {
+            path,
+            path.rpartition("/")[0],
+        }  # the groups, and each group, have handlers of the aggregator
+        form = media.negotiate_discovery(accept, groups=path in self._aggregated, routed=routed)
         if (path, form) not in self._encoded:
             told = (self._aggregated if form.shape == "groups" else self._told)[path]
             self._encoded[path, form] = _encode(form, told)

@@ -140,8 +140,19 @@ def test_the_grace_of_a_pod_depends_on_who_has_to_stop_it(given: Object, phase: 
     assert POD.grace_seconds(obj, given) == seconds
 
 
+def test_a_pod_that_is_replaced_by_what_its_writer_knew_keeps_what_admission_gave_it() -> None:
+    old = pod(priorityClassName="system-node-critical", preemptionPolicy="Never")
+    new = {"metadata": dict(old["metadata"]), "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    new["spec"]["priorityClassName"] = "system-node-critical"
+    assert POD.decode(new) == []
+    POD.default(new)
+    POD.prepare_update(new, old)
+    assert POD.validate_update(new, old) == []
+    assert new["spec"] == old["spec"]
+
+
 def test_a_running_pod_may_gain_tolerations_and_lose_none() -> None:
-    old = pod()
+    old = pod(tolerations=[{"key": "first", "operator": "Exists"}])
     new = copy.deepcopy(old)
     new["spec"]["tolerations"].append({"key": "k", "operator": "Exists"})
     POD.prepare_update(new, old)

@@ -99,7 +99,16 @@ def _prepare_create(obj: Object) -> None:
         ]
 
 
+def _admit_update(new: Object, old: Object) -> None:
+    """What the plug-ins have given a pod stays with it when it is replaced by one that does not say it."""
+    _admit_tolerations(new)
+    for name in ("priority", "preemptionPolicy"):
+        if name in old["spec"]:
+            new["spec"].setdefault(name, old["spec"][name])
+
+
 def _prepare_update(new: Object, old: Object) -> None:
+    _admit_update(new, old)
     metadata.keep(new, old, "status")
     if new["spec"] != old["spec"]:
         metadata.bump_generation(new, old)
