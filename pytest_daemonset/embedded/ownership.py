@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_daemonset.embedded import bodies, lists, media, statuses
 from pytest_daemonset.embedded.apply import ConflictError, Live, Managers, ShapeError, Writer, apply
-from pytest_daemonset.embedded.apply.fieldsets import shown
+from pytest_daemonset.embedded.apply.fieldsets import decode, shown
 from pytest_daemonset.embedded.apply.managers import APPLY, BEFORE, UPDATE
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pytest_daemonset.embedded.store import Entry
 
 Object = dict[str, Any]
+
+_NONE: list[Object] = [{}]
+"""What whoever wants no managedFields at all says (kubernetes/apimachinery, pkg/util/managedfields)."""
 
 
 def configuration(call: Call, answer: Answer) -> Object:
@@ -77,16 +80,36 @@ def _type(api_version: str, kind: str) -> str:
     return f"{api_version if '/' in api_version else f'/{api_version}'}, Kind={kind}"
 
 
-def followed(call: Call, obj: Object, old: Object, time: str) -> list[Object]:
-    """The managedFields of an object after a write that is no apply.
+def follow(call: Call, obj: Object, old: Object, time: str, said: Any) -> None:
+    """Write the managedFields of an object after a write that is no apply.
 
     Args:
         obj, old: the object after and before; the latter has been applied at some time.
+        said: the managedFields that the writer wants. They count if they can be read, as kubectl moves fields of client-side apply to
+            another manager by them; one empty entry wants none at all. Nothing said leaves them as they were.
     """
-    managers = Managers(old["metadata"]["managedFields"])
+    if said == _NONE and not call.subresource:
+        return
+    entries = said if _counts(said) and not call.subresource else old["metadata"]["managedFields"]
+    managers = Managers(entries)
     writer = Writer(call.manager, UPDATE, call.kind.api_version, call.subresource)
     managers.follow(call.served.shape, old, obj, writer, time)
-    return managers.entries()
+    obj["metadata"]["managedFields"] = managers.entries()
+
+
+def _counts(said: Any) -> bool:
+    """Whether these are managedFields that own something, and that can be read again."""
+    if not isinstance(said, list) or not said:
+        return False
+    try:
+        for each in said:
+            if each["operation"] not in {APPLY, UPDATE} or each["fieldsType"] != "FieldsV1" or not each["apiVersion"]:
+                return False
+            for path in decode(each["fieldsV1"]):
+                shown(path)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return False
+    return bool(Managers(said).owned())
 
 
 def _managers(served: Served, entry: Entry, time: str) -> Managers:
@@ -113,7 +136,7 @@ def _managers(served: Served, entry: Entry, time: str) -> Managers:
 
 def _conflict(error: ConflictError, managers: Managers) -> statuses.StatusError:
     times = {
-        (each["manager"], each["operation"], each["apiVersion"], each.get("subresource", "")): each["time"]
+        (each["manager"], each["operation"], each["apiVersion"], each.get("subresource", "")): each.get("time", "")
         for each in managers.entries()
     }
     causes, texts = [], []

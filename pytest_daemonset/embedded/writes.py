@@ -357,7 +357,7 @@ class Writes:
         self._check_version(call, entry, obj["metadata"], unconditional)
         obj["kind"], obj["apiVersion"] = kind.kind, kind.api_version
         kind.default(obj)
-        _inherit(obj["metadata"], old["metadata"])
+        said = _inherit(obj["metadata"], old["metadata"])
         if self.admission.active and not admitted:
             self._mutate(call, answer, obj, old)
         if call.subresource == "status":
@@ -387,7 +387,7 @@ class Writes:
         if managed:
             obj["metadata"]["managedFields"] = managed
         elif "managedFields" in old["metadata"]:
-            obj["metadata"]["managedFields"] = ownership.followed(call, obj, old, timestamp(self.now()))
+            ownership.follow(call, obj, old, timestamp(self.now()), said)
         answer.entry = entry
         if deletion.ends_with_update(kind, obj, old):
             answer.body = _encode(call, obj)
@@ -484,9 +484,9 @@ def _precondition(call: Call, uid: str, actual: str) -> str:
     )
 
 
-def _inherit(metadata: Object, old: Object) -> None:
-    """What a writer may leave out, and what only the server writes."""
-    metadata.pop("managedFields", None)
+def _inherit(metadata: Object, old: Object) -> Any:
+    """What a writer may leave out, and what only the server writes; gives the managedFields that were said."""
+    said = metadata.pop("managedFields", None)
     metadata.pop("selfLink", None)
     for key in ("uid", "deletionGracePeriodSeconds"):
         if not metadata.get(key) and key in old:
@@ -499,6 +499,7 @@ def _inherit(metadata: Object, old: Object) -> None:
         metadata["generation"] = old["generation"]
     else:
         metadata.pop("generation", None)
+    return said
 
 
 def _encode(call: Call, obj: Object) -> bytes:

@@ -193,6 +193,15 @@ def test_explain_knows_the_fields(kubectl, field, told):
     assert "does not exist" in kubectl("explain", f"{field}.bogus", code=1)
 
 
+def test_what_client_side_apply_has_made_is_taken_over_by_the_server(kubectl, namespace):
+    def said(**data):
+        return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}, "data": data})
+
+    kubectl("apply", "-n", namespace, "-f", "-", stdin=said(a="1", b="2"))
+    kubectl("apply", "-n", namespace, "--server-side", "-f", "-", stdin=said(a="1"))
+    assert json.loads(kubectl("get", "configmap", "m", "-n", namespace, "-o", "jsonpath={.data}")) == {"a": "1"}
+
+
 def test_explain_reads_the_older_document_which_is_asked_for_in_protobuf_only(kubectl):
     told = kubectl("explain", "daemonset.spec", "--output=plaintext-openapiv2")
     assert "updateStrategy\t<Object>" in told

@@ -235,6 +235,71 @@ def test_a_configuration_of_another_kind_is_refused() -> None:
     assert refused.value.code == 400
 
 
+def said(manager: str, *fields: str, **more: Any) -> Object:
+    entry = {"manager": manager, "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1"}
+    return {**entry, "fieldsV1": {"f:data": {f"f:{name}": {} for name in fields}}, **more}
+
+
+def test_fields_go_to_the_manager_that_a_patch_names_as_kubectl_leaves_client_side_apply() -> None:
+    api = make_api()
+    api.create(BOB, "configmaps", "here", {"metadata": {"name": "a"}, "data": {"x": "1", "y": "1"}})
+    apply(api, "configmaps", data(x="1"), "one")
+    patch = [{"op": "replace", "path": "/metadata/managedFields", "value": [said("one", "x", "y")]}]
+    moved = api.patch(BOB, "configmaps", "here", "a", patch, content_type="application/json-patch+json")
+    assert owners(moved) == {("one", "Apply"): {"f:data": {"f:x": {}, "f:y": {}}}}
+    assert apply(api, "configmaps", data(x="1"), "one")["data"] == {"x": "1"}
+
+
+def test_managed_fields_and_what_else_a_patch_changes_are_both_counted() -> None:
+    api = make_api()
+    apply(api, "configmaps", data(x="1", y="1"), "one")
+    changed = api.patch(
+        BOB, "configmaps", "here", "a", {"metadata": {"managedFields": [said("two", "x", "y")]}, "data": {"y": "2"}}
+    )
+    assert owners(changed) == {("two", "Apply"): {"f:data": {"f:x": {}}}, ("bobctl", "Update"): {"f:data": {"f:y": {}}}}
+
+
+def test_one_empty_entry_leaves_no_managed_fields() -> None:
+    api = make_api()
+    apply(api, "configmaps", data(x="1"), "one")
+    assert (
+        "managedFields"
+        not in api.patch(BOB, "configmaps", "here", "a", {"metadata": {"managedFields": [{}]}})["metadata"]
+    )
+    assert owners(apply(api, "configmaps", data(x="1"), "two"))
+
+
+@pytest.mark.parametrize(
+    "unread",
+    [
+        None,
+        [],
+        [{}, {}],
+        [said("two", "x", operation="Steal")],
+        [said("two", "x", fieldsType="FieldsV2")],
+        [said("two", "x", apiVersion="")],
+        [said("two", fieldsV1=5)],
+        [said("two", fieldsV1={})],
+        [said("two", fieldsV1={"f:data": {"k:5": {}}})],
+        [said("two", fieldsV1={"f:data": {"k:{": {}}})],
+    ],
+)
+def test_managed_fields_that_cannot_be_read_stay_as_they_were(unread: Any) -> None:
+    api = make_api()
+    before = apply(api, "configmaps", data(x="1"), "one")
+    after = api.patch(BOB, "configmaps", "here", "a", {"metadata": {"managedFields": unread}})
+    assert owners(after) == owners(before)
+    assert apply(api, "configmaps", data(), "one")["metadata"]
+
+
+def test_a_subresource_changes_no_managed_fields() -> None:
+    api = make_api()
+    before = apply(api, "pods", pod("p"), "one")
+    patch = {"metadata": {"managedFields": [{}]}}
+    after = api.patch(BOB, "pods", "here", "p", patch, subresource="status")
+    assert owners(after) == owners(before)
+
+
 def test_an_object_costs_nothing_for_it_until_it_is_applied() -> None:
     api = make_api()
     made = api.create(ALICE, "configmaps", "here", config_map("a"))

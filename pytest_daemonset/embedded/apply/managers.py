@@ -104,7 +104,7 @@ def _entry(writer: Writer, share: _Share) -> Object:
         "manager": writer.name,
         "operation": writer.operation,
         "apiVersion": writer.api_version,
-        "time": share.time,
+        **({"time": share.time} if share.time else {}),
         "fieldsType": "FieldsV1",
         "fieldsV1": fieldsets.encode(share.paths),
     }
