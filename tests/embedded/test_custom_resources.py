@@ -331,3 +331,52 @@ def test_a_definition_that_makes_no_sense_is_refused_with_causes() -> None:
             assert fields == {"metadata.name", "spec.versions", path}
 
     asyncio.run(scenario())
+
+
+def test_what_stays_as_it_was_is_not_judged_by_a_newer_schema() -> None:
+    ports = {"type": "array", "items": {"type": "object", "properties": {"n": {"type": "string"}, "p": {}}}}
+    keyed = {**ports, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["n"]}
+
+    def spec(kind: str, *required: str) -> Object:
+        items = {**ports["items"], "properties": {"n": {"type": "string"}, "p": {"type": kind}}}
+        properties = {
+            "a": {"type": kind},
+            "b": {"type": "string"},
+            "keyed": {**keyed, "items": {**items, "required": ["n"]}},
+            "plain": {**ports, "items": items},
+        }
+        return {
+            "type": "object",
+            "properties": {"spec": {"type": "object", "properties": properties, "required": [*required]}},
+        }
+
+    def versions(schema: Object) -> list[Object]:
+        return [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}]
+
+    async def scenario() -> None:
+        async with defined(*versions(spec("integer"))) as server:
+            lists = {"keyed": [{"n": "x", "p": 1}, {"n": "y", "p": 2}], "plain": [{"n": "x", "p": 1}]}
+            assert (await server.ask("POST", AGENTS, {**agent("a"), "spec": {"a": 1, **lists}}))[0] == 201
+            path = f"{CRDS}/nodeagents.example.com"
+            newer = {"spec": {"versions": versions(spec("string", "b"))}}
+            assert (await server.ask("PATCH", path, newer, Content_Type=MERGE))[0] == 200
+
+            async def patched(**more: Any) -> tuple[int, list[str]]:
+                status, told = await server.ask("PATCH", f"{AGENTS}/a", more, Content_Type=MERGE)
+                return status, [each["field"] for each in (told.get("details") or {}).get("causes", [])]
+
+            assert (await server.ask("POST", AGENTS, {**agent("b"), "spec": {"a": 1, **lists}}))[0] == 422
+            # a finalizer is taken off, whatever became of the schema
+            assert await patched(metadata={"finalizers": ["example.com/x"]}) == (200, [])
+            assert await patched(metadata={"finalizers": None}) == (200, [])
+            # what is beside a change may stay, but for what is missing there now
+            assert await patched(spec={"b": "x"}) == (200, [])
+            assert await patched(spec={"b": None}) == (422, ["spec.b"])
+            assert await patched(spec={"a": 2}) == (422, ["spec.a"])
+            assert await patched(spec={"a": True}) == (422, ["spec.a"])
+            # elements of keyed lists are known again, those of others are not
+            assert await patched(spec={"keyed": [{"n": "y", "p": 2}]}) == (200, [])
+            assert await patched(spec={"keyed": [{"n": "y", "p": 3}]}) == (422, ["spec.keyed[0].p"])
+            assert await patched(spec={"plain": [{"n": "x", "p": 1}, {"n": "y"}]}) == (422, ["spec.plain[0].p"])
+
+    asyncio.run(scenario())

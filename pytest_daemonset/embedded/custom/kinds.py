@@ -91,6 +91,8 @@ class CustomKind(Kind):
 
     def _judge(self, new: Object, old: Object | None) -> list[FieldError]:
         errors = validation.validate(self.structure, new)
+        if errors and old is not None:
+            errors = validation.validate(self.structure, new, old=old)
         return [*errors, *rules.judge(self.structure, new, old, errors)] if self._has_rules else errors
 
     @cached_property

@@ -19,9 +19,10 @@ from pytest_daemonset.embedded.kinds.fielderrors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
+ABSENT: Any = object()
 _TYPES: Mapping[type, str] = MappingProxyType({str: "string", list: "array", dict: "object"})
 
 
@@ -35,13 +36,16 @@ def _type(value: Any) -> str:
     return _TYPES.get(type(value), "null")
 
 
-def validate(schema: Mapping[str, Any], value: Any, path: str = "", *, is_root: bool = True) -> list[FieldError]:
+def validate(
+    schema: Mapping[str, Any], value: Any, path: str = "", *, is_root: bool = True, old: Any = ABSENT
+) -> list[FieldError]:
     """Tell what is wrong; an empty list accepts the value.
 
     Args:
         is_root: the value is a whole object, whose metadata others judge.
+        old: what stood there before: what stays as it was is not judged again, as the schema may be newer than it.
     """
-    if value is None and schema.get("nullable"):
+    if (value is None and schema.get("nullable")) or (old is not ABSENT and _same(old, value)):
         return []
     actual, wanted = _type(value), schema.get("type")
     if schema.get("x-kubernetes-int-or-string"):
@@ -57,10 +61,17 @@ def validate(schema: Mapping[str, Any], value: Any, path: str = "", *, is_root: 
     elif actual == "string":
         errors += _string(schema, value, path)
     elif actual == "array":
-        errors += _array(schema, value, path)
+        errors += _array(schema, value, path, old)
     elif actual == "object":
-        errors += _object(schema, value, path, is_root)
+        errors += _object(schema, value, path, is_root, old)
     return errors
+
+
+def _same(old: Any, value: Any) -> bool:
+    """Whether two values are the same JSON, of which Python takes some for equal that are of other types."""
+    if type(old) is not type(value) or old != value:
+        return False
+    return orjson.dumps(old, option=orjson.OPT_SORT_KEYS) == orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def _shown(value: Any) -> str:
@@ -128,24 +139,30 @@ def _quoted(value: str) -> str:
     return orjson.dumps(value).decode()
 
 
-def _array(schema: Mapping[str, Any], value: list[Any], path: str) -> list[FieldError]:
+def _array(schema: Mapping[str, Any], value: list[Any], path: str, old: Any) -> list[FieldError]:
     errors: list[FieldError] = []
     most, least = schema.get("maxItems"), schema.get("minItems")
     if most is not None and len(value) > most:
         errors.append(_too_many(path, len(value), most))
     if least is not None and len(value) < least:
         errors.append(_wrong(path, len(value), f"should have at least {least} items"))
-    items = schema.get("items") or {}
+    items, how = schema.get("items") or {}, schema.get("x-kubernetes-list-type")
+    names = schema.get("x-kubernetes-list-map-keys") or () if how == "map" else ()
+    # elements of other lists are not the same as any that were there
+    before = {_key(each, names): each for each in old} if names and isinstance(old, list) else {}
     for index, each in enumerate(value):
-        errors += validate(items, each, f"{path}[{index}]", is_root=False)
-    how = schema.get("x-kubernetes-list-type")
+        was = before.get(_key(each, names), ABSENT) if before else ABSENT
+        errors += validate(items, each, f"{path}[{index}]", is_root=False, old=was)
     if how == "set" or schema.get("uniqueItems"):
         errors += _unique(path, value, value)
     elif how == "map":
-        names = schema.get("x-kubernetes-list-map-keys") or ()
         keys = [{name: each.get(name) for name in names} if isinstance(each, dict) else {} for each in value]
         errors += _unique(path, keys, keys)
     return errors
+
+
+def _key(value: Any, names: Iterable[str]) -> bytes:
+    return orjson.dumps([value.get(name) for name in names] if isinstance(value, dict) else value)
 
 
 def _too_many(path: str, count: int, most: int) -> FieldError:
@@ -163,8 +180,9 @@ def _unique(path: str, keys: list[Any], values: list[Any]) -> list[FieldError]:
     return errors
 
 
-def _object(schema: Mapping[str, Any], value: dict[str, Any], path: str, is_root: bool) -> list[FieldError]:
+def _object(schema: Mapping[str, Any], value: dict[str, Any], path: str, is_root: bool, old: Any) -> list[FieldError]:
     errors: list[FieldError] = []
+    before = old if isinstance(old, dict) else {}
     most, least = schema.get("maxProperties"), schema.get("minProperties")
     if most is not None and len(value) > most:
         errors.append(_too_many(path, len(value), most))
@@ -178,7 +196,7 @@ def _object(schema: Mapping[str, Any], value: dict[str, Any], path: str, is_root
         else:
             part = properties.get(name, more if isinstance(more, dict) else None)
         if part is not None:
-            errors += validate(part, each, _under(path, name), is_root=False)
+            errors += validate(part, each, _under(path, name), is_root=False, old=before.get(name, ABSENT))
     return errors
 
 
