@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_daemonset.embedded.authorization import Authorizer
+    from pytest_daemonset.embedded.tokens import Holders
 
 Object = dict[str, Any]
 
@@ -45,7 +46,7 @@ def answer(
     namespace: str,
     caller: Caller,
     authorizer: Authorizer,
-    tokens: Mapping[str, Caller],
+    tokens: Holders,
     body: bytes,
     content_type: str,
     query: Mapping[str, str],
@@ -77,8 +78,11 @@ def answer(
     elif kind is _TOKEN:
         if not obj["spec"].get("token"):
             raise statuses.bad_request("token is required for TokenReview in authentication")
-        known = tokens.get(obj["spec"]["token"])
-        obj["status"] = {"user": {}} if known is None else {"authenticated": True, "user": _user(known)}
+        known = tokens.review(obj["spec"]["token"], obj["spec"].get("audiences") or ())
+        if known is None:
+            obj["status"] = {"user": {}, "error": "invalid bearer token"}
+        else:
+            obj["status"] = {"authenticated": True, "user": _user(known[0]), "audiences": known[1]}
     elif kind is _RULES:
         if not obj["spec"].get("namespace"):
             raise statuses.bad_request("no namespace on request")

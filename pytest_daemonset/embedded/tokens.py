@@ -20,7 +20,7 @@ from pytest_daemonset.embedded.kinds.fields import MESSAGES, decode
 from pytest_daemonset.embedded.kinds.kind import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from pytest_daemonset.embedded.calls import Answer, Call, Served
@@ -50,6 +50,7 @@ class _Issued(NamedTuple):
     uid: str
     ends: datetime
     id: str
+    audiences: tuple[str, ...]
     bound: _Bound | None
     extra: tuple[tuple[str, tuple[str, ...]], ...]
 
@@ -66,6 +67,15 @@ class Holders(Mapping[str, Caller]):
         if found is None:
             raise KeyError("a token that nobody has")
         return found
+
+    def review(self, token: str, audiences: Sequence[str]) -> tuple[Caller, list[str]] | None:
+        """Whom a token stands for before one of some audiences (none: before the server), and before which; None for nobody."""
+        wanted = audiences or (_AUDIENCE,)
+        given = self._given.get(token)
+        counted = [_AUDIENCE] if given is not None else self._issued.audiences(token)
+        met = [each for each in wanted if each in counted]
+        caller = given or self._issued.find(token, met)
+        return None if caller is None or not met else (caller, met)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._given)
@@ -88,10 +98,22 @@ class Tokens:
         self._key = secrets.token_bytes(32)
         self._issued: dict[str, _Issued] = {}
 
-    def find(self, token: str) -> Caller | None:
-        """Whom a token stands for; None if it was never issued, has ended, or its account or what it is bound to is gone."""
+    def audiences(self, token: str) -> tuple[str, ...]:
+        """Before whom a token counts; nobody if it was never issued."""
         issued = self._issued.get(token)
-        if issued is None:
+        return () if issued is None else issued.audiences
+
+    def find(self, token: str, audiences: Iterable[str] = (_AUDIENCE,)) -> Caller | None:
+        """Whom a token stands for.
+
+        Args:
+            audiences: before whom, of whom one is enough.
+
+        Returns:
+            None if it was never issued, or for others, has ended, or its account or what it is bound to is gone.
+        """
+        issued = self._issued.get(token)
+        if issued is None or not any(each in issued.audiences for each in audiences):
             return None
         account = self._entry("serviceaccounts", (issued.namespace, issued.name))
         gone = account is None or account.uid != issued.uid
@@ -145,7 +167,7 @@ class Tokens:
             for name, value in names.items()
             if kind != "secret"
         )
-        self._issued[token] = _Issued(*account.key, account.uid, ends, identity, bound, extra)
+        self._issued[token] = _Issued(*account.key, account.uid, ends, identity, tuple(spec["audiences"]), bound, extra)
         metadata = {"name": call.name, "namespace": call.namespace, "creationTimestamp": now.strftime(_FORMAT)}
         said = {"kind": "TokenRequest", "apiVersion": _KIND.api_version, "metadata": metadata, "spec": spec}
         answer.code = 201

@@ -12,6 +12,7 @@ from pytest_daemonset.embedded.kinds.fields import MESSAGES
 from pytest_daemonset.embedded.media import PROTOBUF
 from pytest_daemonset.embedded.protobuf import decoder, encoder, enveloped, opened
 
+API = "https://kubernetes.default.svc"
 ACCESS = "/apis/authorization.k8s.io/v1"
 SELF = f"{ACCESS}/selfsubjectaccessreviews"
 
@@ -70,9 +71,10 @@ def test_a_token_is_known_or_not():
     path = "/apis/authentication.k8s.io/v1/tokenreviews"
     _, known = _ask(path, {"spec": {"token": TOKEN}})
     assert known["status"]["authenticated"] is True
+    assert known["status"]["audiences"] == [API]
     assert known["status"]["user"]["username"] == "alice"
     _, unknown = _ask(path, {"spec": {"token": "another"}})
-    assert unknown["status"] == {"user": {}}
+    assert unknown["status"] == {"user": {}, "error": "invalid bearer token"}
 
 
 @pytest.mark.parametrize(
@@ -182,3 +184,37 @@ def test_a_token_ends_with_what_it_is_bound_to(kind, name, path):
             assert (await server.ask(*who, Authorization=bearer))[0] == 401
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("given", "asked", "counts"),
+    [
+        ([], [], [API]),
+        ([], ["vault"], None),
+        ([], ["vault", API], [API]),
+        (["vault"], [], None),
+        (["vault"], ["vault"], ["vault"]),
+        (["vault", API], ["vault", "other"], ["vault"]),
+        (["vault", API], [], [API]),
+    ],
+)
+def test_a_token_counts_before_its_audiences(given, asked, counts):
+    async def scenario():
+        async with bindable() as server:
+            _, told = await server.ask("POST", f"{ACCOUNTS}/robot/token", {"spec": {"audiences": given}})
+            token = told["status"]["token"]
+            review = {"spec": {"token": token, "audiences": asked}}
+            _, told = await server.ask("POST", "/apis/authentication.k8s.io/v1/tokenreviews", review)
+            assert told["status"].get("audiences") == counts
+            assert told["status"].get("authenticated", False) is (counts is not None)
+            # the server lets in whom a token was made for it
+            status, _ = await server.ask("GET", "/api/v1/nodes", Authorization=f"Bearer {token}")
+            assert status == (200 if API in (given or [API]) else 401)
+
+    asyncio.run(scenario())
+
+
+def test_a_token_given_out_at_the_start_is_for_the_server():
+    path = "/apis/authentication.k8s.io/v1/tokenreviews"
+    assert "authenticated" not in _ask(path, {"spec": {"token": TOKEN, "audiences": ["vault"]}})[1]["status"]
+    assert _ask(path, {"spec": {"token": TOKEN, "audiences": [API, "vault"]}})[1]["status"]["audiences"] == [API]
