@@ -141,7 +141,8 @@ def test_the_grace_of_a_pod_depends_on_who_has_to_stop_it(given: Object, phase: 
 
 
 def test_a_pod_that_is_replaced_by_what_its_writer_knew_keeps_what_admission_gave_it() -> None:
-    old = pod(priorityClassName="system-node-critical", preemptionPolicy="Never")
+    old = pod(priorityClassName="system-node-critical")
+    old["spec"]["preemptionPolicy"] = "Never"  # what a class of one's own gives
     new = {"metadata": dict(old["metadata"]), "spec": {"containers": [{"name": "c", "image": "i"}]}}
     new["spec"]["priorityClassName"] = "system-node-critical"
     assert POD.decode(new) == []
@@ -195,6 +196,31 @@ def test_a_specification_is_judged_when_it_changes_however_often_it_was_right() 
         new["spec"]["containers"][0]["image"] = " "
         assert [each.field for each in POD.validate_update(new, old)] == ["spec.containers[0].image"]
         new["spec"]["containers"][0]["image"] = old["spec"]["containers"][0]["image"]
+
+
+@pytest.mark.parametrize(
+    ("addresses", "field"),
+    [
+        (["10.0.0.1"], None),
+        (["10.0.0.1", "fd00::1"], None),
+        (["kept"], None),
+        (["10.0.0.1", "pod-ip"], "status.podIPs[1]"),
+        (["10.0.0.256"], "status.podIPs[0]"),
+        ([""], "status.podIPs[0]"),
+        (["10.0.0.1", "10.0.0.2"], "status.podIPs"),
+    ],
+)
+def test_a_pod_has_addresses_one_of_each_family(addresses: list[str], field: str | None) -> None:
+    old = {"metadata": {}, "spec": {}, "status": {"podIPs": [{"ip": "kept"}]}}
+    new = {"metadata": {}, "spec": {}, "status": {"podIPs": [{"ip": each} for each in addresses]}}
+    assert [each.field for each in POD.validate_update_status(new, old)] == ([field] if field else [])
+    assert POD.validate_update_status({**new, "status": {}}, old) == []
+
+
+def test_the_policy_of_a_pod_is_that_of_its_priority() -> None:
+    spec: Object = {"containers": [], "preemptionPolicy": "Never"}
+    with pytest.raises(AdmissionError, match=r"PreemptionPolicy \(Never\) must not be provided"):
+        POD.admit_create({"metadata": {}, "spec": spec})
 
 
 def test_the_status_of_a_pod_is_written_without_touching_its_owners_or_class() -> None:

@@ -12,13 +12,14 @@ from pytest_daemonset.embedded.kinds.fielderrors import AdmissionError, FieldErr
 from pytest_daemonset.embedded.kinds.kind import Kind, Object
 from pytest_daemonset.embedded.kinds.names import qualified_name
 from pytest_daemonset.embedded.kinds.podspec import default_pod
-from pytest_daemonset.embedded.kinds.podvalidation import judge, validate_spec
+from pytest_daemonset.embedded.kinds.podvalidation import is_address, judge, validate_spec
 from pytest_daemonset.embedded.kinds.taints import NOT_READY, UNREACHABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TOLERATION_SECONDS = 300
+_POLICY = "PreemptLowerPriority"
 _ENDED = ("Failed", "Succeeded")
 _CLASSES = MappingProxyType({"": 0, "system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000})
 _UPDATE_REFUSED = (
@@ -70,7 +71,11 @@ def _admit_priority(obj: Object) -> None:
             f"priority admission controller computed {_CLASSES[name]} from the given PriorityClass name"
         )
     spec["priority"] = _CLASSES[name]
-    spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
+    if (policy := spec.setdefault("preemptionPolicy", _POLICY)) != _POLICY:
+        raise AdmissionError(
+            f"the string value of PreemptionPolicy ({policy}) must not be provided in pod spec; "
+            f"priority admission controller computed {_POLICY} from the given PriorityClass name"
+        )
 
 
 def _admit_runtime(obj: Object) -> None:
@@ -190,7 +195,23 @@ def _additions_only(now: list[Object], was: list[Object]) -> bool:
 def _validate_update_status(new: Object, old: Object) -> list[FieldError]:
     if new["status"].get("qosClass") != old["status"].get("qosClass"):
         return [invalid("status.qosClass", new["status"].get("qosClass"), "field is immutable")]
-    return []
+    addresses = new["status"].get("podIPs")
+    return _validate_addresses(addresses, old["status"]) if addresses != old["status"].get("podIPs") else []
+
+
+def _validate_addresses(addresses: list[Object] | None, old: Object) -> list[FieldError]:
+    """The addresses that a pod gets; one that it has already may stay, whatever it is."""
+    said = [each["ip"] for each in addresses or ()]
+    had = {each["ip"] for each in old.get("podIPs") or ()}
+    errors = [
+        invalid(f"status.podIPs[{index}]", each, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
+        for index, each in enumerate(said)
+        if each not in had and not is_address(each)
+    ]
+    families = [":" in each for each in said]
+    if not errors and len(families) != len(set(families)):
+        errors.append(invalid("status.podIPs", addresses, "may specify no more than one IP for each IP family"))
+    return errors
 
 
 def _grace(obj: Object, options: Object) -> int:

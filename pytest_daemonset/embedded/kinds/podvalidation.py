@@ -182,7 +182,7 @@ def validate_spec(spec: Object, path: str) -> Iterator[FieldError]:
     if spec.get("preemptionPolicy", "Never") not in _PREEMPTION:
         yield not_supported(f"{path}.preemptionPolicy", spec["preemptionPolicy"], _PREEMPTION)
     for index, alias in enumerate(spec.get("hostAliases", [])):
-        if not _is_address(alias["ip"]):
+        if not is_address(alias["ip"]):
             yield invalid(f"{path}.hostAliases[{index}].ip", alias["ip"], "must be a valid IP address")
     yield from _validate_gated(spec, path)
 
@@ -197,7 +197,7 @@ def _validate_dns(spec: Object, path: str) -> Iterator[FieldError]:
         text = "must provide at least one DNS nameserver when `dnsPolicy` is None"
         yield required(f"{path}.dnsConfig.nameservers", text)
     for index, server in enumerate(config.get("nameservers", [])):
-        if not _is_address(server):
+        if not is_address(server):
             yield invalid(f"{path}.dnsConfig.nameservers[{index}]", server, "must be a valid IP address")
 
 
@@ -234,7 +234,8 @@ def _validate_host_path(source: Object, path: str) -> Iterator[FieldError]:
         yield not_supported(f"{path}.type", source["type"], _HOST_PATH_TYPES)
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Whether it is an IP address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
