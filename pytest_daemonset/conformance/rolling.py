@@ -75,9 +75,9 @@ def rolling(
 
 
 def limits(unavailable: int | str = 1, surge: int | str | None = None) -> Object:
-    """The parameters of a rolling update."""
+    """The parameters of a rolling update; maxSurge in those only that ask for it, as not every kind has such a field."""
     if surge is None:
-        return {"maxUnavailable": unavailable, "maxSurge": 0}
+        return {"maxUnavailable": unavailable}
     return {"maxUnavailable": 0, "maxSurge": surge}
 
 

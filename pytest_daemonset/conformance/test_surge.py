@@ -207,7 +207,7 @@ def test_UPD_20_surge_that_is_turned_off_mid_rollout_leaves_one_pod_a_node(rig: 
     hold(rig, "2")
     agent.update(to("2"))
     agent.eventually(this_many_at("2", 1))
-    agent.update({"spec": {"updateStrategy": {"rollingUpdate": limits(1)}}})
+    agent.update({"spec": {"updateStrategy": {"rollingUpdate": {**limits(1), "maxSurge": 0}}}})
     let_go(rig, "2")
     agent.eventually(all_at("2"))
 

@@ -59,7 +59,7 @@ def test_UPD_22_where_both_limits_are_zero_one_unavailable_node_is_allowed(rig: 
     Source: unit TestGetUnavailableNumbers. Catches: a rollout that never begins. Trap: liveness, so no barrier.
     """
     exactly(rig, 2)
-    manifest = rolling(unavailable=0, surge=0)
+    manifest = rolling(unavailable=0)
     _admitted(rig, manifest, "both limits zero")
     agent = rig.apply(manifest)
     agent.eventually(all_at("1") & status_matches)
