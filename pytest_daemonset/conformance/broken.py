@@ -100,6 +100,7 @@ _ALL: tuple[BrokenController, ...] = (
     BrokenController("keeps-the-first-strategy", "reads the strategy once a template", ("UPD-11",), ("UPD-03",)),
     BrokenController("waits-from-the-first-ready", "counts from the first readiness", ("UPD-13",), ("UPD-12",)),
     BrokenController("ignores-the-down", "charges no node whose pod is going", ("UPD-14",), ("UPD-01",)),
+    BrokenController("charges-the-given-up", "charges nodes that are to have no pod", ("KRU-09",), ("UPD-14",)),
     BrokenController("rolls-over-the-nodes-of-its-start", "keeps the nodes for a rollout", ("UPD-15",), ("UPD-03",)),
     BrokenController("surges-again", "surges again beside a pod that does not run yet", ("AMO-06",), ("UPD-03",)),
     BrokenController("surge-waits-for-the-end", "with surge too, waits for the end of a pod", ("AMO-07",), ("UPD-17",)),

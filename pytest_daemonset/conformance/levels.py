@@ -50,14 +50,14 @@ _OPTIONAL: Final = frozenset(
         ),
         *("GC-08", "OWN-02", "OWN-09", "OWN-12", "UPD-16", "UPD-17", "UPD-18", "UPD-19", "UPD-20", "UPD-21", "UPD-22"),
         *("REV-11", "REV-14", "EVT-01", "EVT-02", "EVT-03", "EVT-04", "RES-03", "API-01", "API-03", "API-04", "API-07"),
-        *("API-08", "ROB-01", "ROB-02", "ROB-13", "ROB-15"),
+        *("API-08", "KRU-09", "ROB-01", "ROB-02", "ROB-13", "ROB-15"),
     )
 )
 
 FEATURES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         "rolling-update": frozenset(f"UPD-{number:02}" for number in (*range(3, 16), 22))
-        | {"REV-06", "TERM-03", "STAT-11"},
+        | {"REV-06", "TERM-03", "STAT-11", "KRU-09"},
         "on-delete": frozenset(("UPD-01", "UPD-02", "UPD-11", "PLACE-13", "STAT-03")),
         "surge": frozenset((*(f"UPD-{number}" for number in range(16, 22)), "AMO-06", "AMO-07", "FAIL-10")),
         "min-ready-seconds": frozenset(("UPD-12", "UPD-13", "STAT-10")),
@@ -84,7 +84,6 @@ LATER: Final[Mapping[str, str]] = MappingProxyType(
     {
         "KRU-04": "needs a kubelet that restarts a container when its image changes",
         "KRU-05": "needs the life-cycle hooks of OpenKruise, which hold pods by its own labels",
-        "KRU-09": "is about a feature gate of OpenKruise; the reference controller never has the fault that it mends",
         "PLACE-15": "needs an API server that reads the namespace's node selector",
         "REV-14": "is an old habit of the built-in controller, never to be asked of others",
     }
@@ -95,7 +94,6 @@ LATER_ROWS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "KRU-04": "an image changes in place, and anything else recreates the pod",
         "KRU-05": "a hook before deletion holds a pod, one at a time within the budget",
-        "KRU-09": "pods on nodes that ceased to be eligible take nothing from the budget",
         "PLACE-15": "a namespace's default node selector restricts the eligible nodes further",
         "REV-14": "a pod counts as current by its legacy generation label, too",
     }

@@ -181,6 +181,7 @@ _ALL = (
     Row("KRU-06", "partitioned scaling limits the first creation to the nodes that are not held back", "S", "P2"),
     Row("KRU-07", "burst replicas cap the creations of a sync", "S", "P2"),
     Row("KRU-08", "the status names the current revision", "SL", "P2"),
+    Row("KRU-09", "pods on nodes that ceased to be eligible take nothing from the budget", "L", "P2"),
     Row("UPD-21", "with surge, a pod left over on a deleted node does not stop the rollout elsewhere", "L", "P2"),
     Row("GC-08", "in a namespace that is being deleted, refused pods are not tried again and again", "S", "P2"),
     Row("EVT-04", "under permanent failure the events stay few", "S", "P2"),

@@ -1,4 +1,4 @@
-"""Update strategies without surge (rows UPD-01 to UPD-15)."""
+"""Update strategies without surge (rows UPD-01 to UPD-15, KRU-09)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_daemonset.conformance.goals import counters
+from pytest_daemonset.conformance.goals import counters, going_or_gone
 from pytest_daemonset.conformance.rolling import (
     GUARD,
     VERSION,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pytest_daemonset.conformance.set_under_test import SetUnderTest
 
 AGENT = {"app": "agent"}
+POOL = "example.com/pool"
 QUIET = 0.5
 """Seconds without a write that say that a rollout has ended."""
 
@@ -379,6 +380,27 @@ def test_UPD_14_a_node_that_is_down_already_takes_from_the_budget(rig: Rig) -> N
     rig.expect(not taken, f"{down} was down and took the whole budget; still the pods on {', '.join(taken)} were taken")
     down.behave(AGENT, namespace=rig.namespace, hold_termination=False).wait()
     agent.eventually(all_at("2"))
+
+
+@pytest.mark.daemonset_requires("behave")
+def test_KRU_09_a_pod_on_a_node_that_is_given_up_takes_nothing_from_the_budget(rig: Rig) -> None:
+    """Given a node that stopped being eligible and a pod there that never ends, then the rollout reaches all other nodes.
+
+    Source: kruise unit TestManageDeletesPodsOnNotReadyNodesWhenIgnoreAnnotation, code; observed. Catches: a node that is to have
+    no pod counted as one that lacks its pod, so that with maxUnavailable 1 nothing moves. Trap: liveness, so no barrier; the pod
+    is asked to go before the template changes.
+    """
+    given_up, *others = exactly(rig, 3)
+    for node in (given_up, *others):
+        node.label({POOL: "agents"}).wait()
+    agent = rig.apply(rolling(nodeSelector={POOL: "agents"}), guard=GUARD)
+    agent.eventually(all_at("1") & status_matches)
+    given_up.behave(AGENT, namespace=rig.namespace, hold_termination=True).wait()
+    leftover = agent.pod_on(given_up)["metadata"]["uid"]
+    given_up.label({POOL: None}).wait()
+    agent.eventually(going_or_gone(leftover))
+    agent.update(to("2"))
+    agent.eventually(reached("2", *(node.name for node in others)))
 
 
 @pytest.mark.daemonset_requires("behave")

@@ -94,6 +94,7 @@ _ALL: tuple[type[Controller], ...] = (
     rolling.KeepsTheFirstStrategy,
     rolling.WaitsFromTheFirstReady,
     rolling.IgnoresTheDown,
+    rolling.ChargesTheGivenUp,
     rolling.RollsOverTheNodesOfItsStart,
     surging.SurgesEverywhere,
     surging.RetiresEarly,

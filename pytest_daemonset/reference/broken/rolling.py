@@ -153,6 +153,18 @@ class IgnoresTheDown(Controller):
         )
 
 
+class ChargesTheGivenUp(Controller):
+    """Charges the budget for nodes that are to have no pod any more, as long as one is there."""
+
+    name, rows = "charges-the-given-up", ("KRU-09",)
+
+    def rollout(
+        self, daemonset: Json, decisions: Mapping[str, Decision], there: Mapping[str, Pods], rules: Rules
+    ) -> Plan:
+        occupied = {node: Decision.START if there.get(node) else one for node, one in decisions.items()}
+        return super().rollout(daemonset, occupied, there, rules)
+
+
 class RollsOverTheNodesOfItsStart(Controller):
     """Rolls out over the nodes that there were when the rollout began, until it has ended."""
 
