@@ -86,21 +86,16 @@ class DyingRun:
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:
         """Start it and wait until it has reached its phase; `reached` is the process that did, `told` its text."""
-        # In the background of a shell, or under nohup, these tests would hand on that SIGINT is ignored.
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        try:
-            with (self.folder / "log").open("wb") as log:
-                popen = subprocess.Popen(
-                    command or _PYTEST,
-                    cwd=self.folder,
-                    env=self._environ,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-        finally:
-            signal.signal(signal.SIGINT, before)
+        with (self.folder / "log").open("wb") as log:
+            popen = subprocess.Popen(
+                command or _PYTEST,
+                cwd=self.folder,
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         with self.fifo.open() as fifo:
             pid, _, self.told = fifo.read().partition(" ")
         self.reached = int(pid)
