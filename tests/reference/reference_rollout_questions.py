@@ -96,6 +96,9 @@ QUESTIONS = {
     "keeps-the-first-strategy": rolled([(ON_DELETE, BOTH), (ROLLING, BOTH)], pod("p", hash="old"), pod("q", "b")),
     "waits-from-the-first-ready": flapped,
     "ignores-the-down": rolled([(ROLLING, BOTH)], pod("p", terminating=True), pod("q", "b", hash="old")),
+    "charges-the-given-up": rolled(
+        [(ROLLING, {"a": STAY, "b": START})], pod("p", terminating=True), pod("q", "b", hash="old")
+    ),
     "rolls-over-the-nodes-of-its-start": rolled([(ROLLING, BOTH), (ROLLING, {"b": START})], pod("q", "b", hash="old")),
     "surges-again": rolled([(SURGE, BOTH)], pod("p", hash="old"), pod("n", phase="Pending"), pod("q", "b")),
     "surge-waits-for-the-end": planned(pod("p", terminating=True), pod("q", "b"), surge=True),
