@@ -38,6 +38,10 @@ VERSION = orjson.dumps(
     {
         "major": "1",
         "minor": "36",
+        "emulationMajor": "1",
+        "emulationMinor": "36",
+        "minCompatibilityMajor": "1",
+        "minCompatibilityMinor": "35",
         "gitVersion": "v1.36.2+pytest-daemonset",
         "gitCommit": "",
         "gitTreeState": "",
@@ -81,7 +85,6 @@ _UNIMITATED_GROUPS = frozenset(
         "autoscaling",
         "coordination.k8s.io",
         "flowcontrol.apiserver.k8s.io",
-        "scheduling.k8s.io",
     }
 )
 _ORDER = (

@@ -21,6 +21,7 @@ from pytest_daemonset.embedded.authorization import Authorizer, Everything, attr
 from pytest_daemonset.embedded.calls import Call, Caller
 from pytest_daemonset.embedded.compression import compressed
 from pytest_daemonset.embedded.custom import scale
+from pytest_daemonset.embedded.health import CHECKS, healthy
 from pytest_daemonset.embedded.impersonation import impersonated
 from pytest_daemonset.embedded.openapi import OpenApi
 from pytest_daemonset.embedded.paths import Paths, Target
@@ -36,8 +37,7 @@ if TYPE_CHECKING:
 
 BODY_LIMIT = 3 * 1024 * 1024
 _ANONYMOUS = Caller("system:anonymous", ("system:unauthenticated",))
-_HEALTH = frozenset({"/healthz", "/readyz", "/livez"})
-_PUBLIC = frozenset({*_HEALTH, "/version", "/version/"})
+_PUBLIC = frozenset({*(f"/{endpoint}" for endpoint in CHECKS), "/version", "/version/"})
 _DEFAULT_WATCH_SECONDS = 1800.0
 _KEEPALIVE_SECONDS = (
     3600.0  # a server that closes first makes clients lose requests on connections that they took for alive
@@ -121,7 +121,7 @@ class Http:
         path = request.path
         caller = self._caller(request)
         if caller is None:
-            return self._anonymous(request.method, path)
+            return self._anonymous(request)
         if request.method == "CONNECT":
             return web.Response(status=404, text="404 page not found\n")
         caller = impersonated(caller, request.headers, self._authorizer)
@@ -162,16 +162,15 @@ class Http:
                 self._api.audit.refuse(caller, wanted, request.path_qs, refused.status)
             raise refused
 
-    def _anonymous(self, method: str, path: str) -> web.StreamResponse:
-        if path in _HEALTH and method == "GET":
-            return web.Response(text="ok")
+    def _anonymous(self, request: web.BaseRequest) -> web.StreamResponse:
+        method, path = request.method, request.path
         if path in _PUBLIC and method == "GET":
-            return Body(200, discovery.VERSION)
+            return _health(request) or Body(200, discovery.VERSION)
         raise refusal(_ANONYMOUS.user, attributes(method, path, self._paths.read(path), watching=False))
 
     def _outside(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
-        if path in _HEALTH or path.rstrip("/").rpartition("/")[0] in _HEALTH:
-            return web.Response(text="ok")
+        if (told := _health(request)) is not None:
+            return told
         if path == "/debug/unimitated":
             return Body(200, orjson.dumps(self.unimitated))
         found = self._discovery.find(path, request.headers.get("Accept", ""))
@@ -327,6 +326,13 @@ class Http:
             ending.cancel()
             opened.close()
         return response
+
+
+def _health(request: web.BaseRequest) -> web.Response | None:
+    """The answer of a health check; None where the path is none."""
+    query = request.query
+    told = healthy(request.path, verbose="verbose" in query, excluded=query.getall("exclude", []))
+    return None if told is None else web.Response(text=told)
 
 
 def _document(request: web.BaseRequest, document: Document) -> web.Response:

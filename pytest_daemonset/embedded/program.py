@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from pytest_daemonset.embedded import eventloop, roles
+from pytest_daemonset.embedded import eventloop, priorities, roles
 from pytest_daemonset.embedded.api import Api
 from pytest_daemonset.embedded.audit import AuditLog
 from pytest_daemonset.embedded.authorization import Everything
@@ -113,6 +113,7 @@ async def run(settings: Settings) -> None:
         watches = Watches(api.store, settings.bookmark_interval, settings.watch_buffer)
         for name in NAMESPACES:
             api.create(SYSTEM, "namespaces", "", {"metadata": {"name": name}})
+        priorities.provide(api, SYSTEM)
         roles.provide(api, SYSTEM)
         wanted = [(name, loop) for name, loop in LOOPS.items() if name not in settings.without]
         loops: list[asyncio.Task[Any]] = [asyncio.create_task(loop(api, settings), name=name) for name, loop in wanted]

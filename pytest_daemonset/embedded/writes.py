@@ -15,6 +15,7 @@ from pytest_daemonset.embedded import (
     options,
     ownership,
     patches,
+    priorities,
     quotas,
     rawtext,
     statuses,
@@ -25,6 +26,7 @@ from pytest_daemonset.embedded.calls import Answer, Call, Served
 from pytest_daemonset.embedded.custom import scale
 from pytest_daemonset.embedded.kinds.fielderrors import AdmissionError, DecodeError
 from pytest_daemonset.embedded.kinds.fielderrors import invalid as invalid_field
+from pytest_daemonset.embedded.kinds.priorityclass import GROUP as SCHEDULING
 from pytest_daemonset.embedded.times import timestamp
 from pytest_daemonset.embedded.tokens import Tokens
 from pytest_daemonset.embedded.uids import new_uid
@@ -59,7 +61,7 @@ class Writes:
         self.now = now
         self.tokens = Tokens(served, now)
         self.admission = Admission(served)
-        self.guards: dict[str, Guard] = {}
+        self.guards: dict[str, Guard] = {SCHEDULING: priorities.only_one_default}
         """By API group: who looks at an object before it is kept."""
         self._random = random.Random()  # noqa: S311 - suffixes of names are no secrets
         self._verbs: dict[str, Callable[[Call, Answer], None]] = {
@@ -131,6 +133,7 @@ class Writes:
         self._check_namespace(call, metadata.get("name") or call.name)
         kind.default(obj)
         try:
+            priorities.fill(call, obj, self.served)
             kind.admit_create(obj)
             limits.fill(call, obj, self.served)
         except AdmissionError as error:

@@ -8,6 +8,7 @@ import orjson
 import pytest
 from embedded_server import ALICE, config_map, make_api, pod
 
+from pytest_daemonset.embedded import priorities
 from pytest_daemonset.embedded.api import Api
 from pytest_daemonset.embedded.calls import Call
 from pytest_daemonset.embedded.loops import budgets
@@ -203,6 +204,7 @@ def test_objects_of_any_kind_are_counted() -> None:
 )
 def test_a_quota_with_scopes_is_about_the_pods_in_them(scopes: Object, inside: Object, outside: Object) -> None:
     api = make_api()
+    priorities.provide(api, ALICE)
     quota(api, hard={"pods": "0"}, **scopes)
     assert refusal(api, "pods", inside) == "exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0"
     api.create(ALICE, "pods", "here", outside)

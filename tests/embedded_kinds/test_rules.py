@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_daemonset.embedded.kinds import AdmissionError, Kind
+from pytest_daemonset.embedded.kinds import Kind
 from pytest_daemonset.embedded.kinds.configmap import CONFIGMAP
 from pytest_daemonset.embedded.kinds.daemonset import DAEMON_SET
 from pytest_daemonset.embedded.kinds.namespace import NAMESPACE
@@ -99,14 +99,6 @@ def test_a_pods_toleration_of_a_troubled_node_is_added_only_where_it_lacks() -> 
     kept = {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 5}
     keys = [(each["key"], each.get("tolerationSeconds")) for each in pod(tolerations=[kept])["spec"]["tolerations"]]
     assert keys == [("node.kubernetes.io/not-ready", 5), ("node.kubernetes.io/unreachable", 300)]
-
-
-def test_the_priority_of_a_class_is_written_and_an_unknown_class_refused() -> None:
-    assert pod(priorityClassName="system-node-critical")["spec"]["priority"] == 2_000_001_000
-    with pytest.raises(AdmissionError, match="no PriorityClass"):
-        pod(priorityClassName="vip")
-    with pytest.raises(AdmissionError, match="must not be provided"):
-        pod(priority=7)
 
 
 @pytest.mark.parametrize(
@@ -215,12 +207,6 @@ def test_a_pod_has_addresses_one_of_each_family(addresses: list[str], field: str
     new = {"metadata": {}, "spec": {}, "status": {"podIPs": [{"ip": each} for each in addresses]}}
     assert [each.field for each in POD.validate_update_status(new, old)] == ([field] if field else [])
     assert POD.validate_update_status({**new, "status": {}}, old) == []
-
-
-def test_the_policy_of_a_pod_is_that_of_its_priority() -> None:
-    spec: Object = {"containers": [], "preemptionPolicy": "Never"}
-    with pytest.raises(AdmissionError, match=r"PreemptionPolicy \(Never\) must not be provided"):
-        POD.admit_create({"metadata": {}, "spec": spec})
 
 
 def test_the_status_of_a_pod_is_written_without_touching_its_owners_or_class() -> None:

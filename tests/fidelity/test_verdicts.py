@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from wire import Server
 
+from pytest_daemonset.embedded import priorities
 from pytest_daemonset.embedded.api import Api
 from pytest_daemonset.embedded.calls import Call, Caller
 from pytest_daemonset.embedded.kinds import ALL_KINDS
@@ -28,6 +29,7 @@ FOREIGN = os.environ.get("DAEMONSET_REPLAY_KUBECONFIG", "")
 @pytest.fixture(scope="module")
 def api() -> Api:
     api = Api(ALL_KINDS)
+    priorities.provide(api, TESTER)
     api.create(TESTER, "namespaces", "", {"metadata": {"name": "default"}})
     return api
 

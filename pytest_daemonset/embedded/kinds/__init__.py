@@ -15,6 +15,7 @@ from pytest_daemonset.embedded.kinds.namespace import NAMESPACE
 from pytest_daemonset.embedded.kinds.node import NODE
 from pytest_daemonset.embedded.kinds.pod import POD
 from pytest_daemonset.embedded.kinds.poddisruptionbudget import POD_DISRUPTION_BUDGET
+from pytest_daemonset.embedded.kinds.priorityclass import PRIORITY_CLASS
 from pytest_daemonset.embedded.kinds.rbac import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING
 from pytest_daemonset.embedded.kinds.resourcequota import RESOURCE_QUOTA
 from pytest_daemonset.embedded.kinds.secret import SECRET
@@ -39,6 +40,7 @@ ALL_KINDS = (
     POD_DISRUPTION_BUDGET,
     RESOURCE_QUOTA,
     LIMIT_RANGE,
+    PRIORITY_CLASS,
     *admission.KINDS,
     *webhooks.KINDS,
     *empty.KINDS,

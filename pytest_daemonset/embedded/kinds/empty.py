@@ -12,7 +12,7 @@ from typing import Final
 from pytest_daemonset.embedded.kinds.kind import Kind
 
 # GROUP/VERSION, then its kinds: plural, kind, and what else there is to say: short names, `status` and `scale`, `cluster` for those
-# without a namespace, `all` for the category. What a fresh cluster is not empty of (priority classes, flow schemas, API services) is
+# without a namespace, `all` for the category. What a fresh cluster is not empty of (flow schemas, API services) is
 # not here.
 _TABLE = """\
 v1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_daemonset.embedded import printers
@@ -19,9 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TOLERATION_SECONDS = 300
-_POLICY = "PreemptLowerPriority"
 _ENDED = ("Failed", "Succeeded")
-_CLASSES = MappingProxyType({"": 0, "system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000})
 _UPDATE_REFUSED = (
     "pod updates may not change fields other than `spec.containers[*].image`, `spec.initContainers[*].image`, "
     "`spec.activeDeadlineSeconds`, `spec.tolerations` (only additions to existing tolerations), "
@@ -41,7 +38,6 @@ def _default(obj: Object) -> None:
 
 def _admit_create(obj: Object) -> None:
     _admit_tolerations(obj)
-    _admit_priority(obj)
     _admit_runtime(obj)
 
 
@@ -57,25 +53,6 @@ def _admit_tolerations(obj: Object) -> None:
     ]
     if missing:
         obj["spec"]["tolerations"] = [*tolerations, *missing]
-
-
-def _admit_priority(obj: Object) -> None:
-    """The plug-in Priority; the two built-in classes are all there are, as PriorityClasses are not served."""
-    spec = obj["spec"]
-    name = spec.get("priorityClassName", "")
-    if name not in _CLASSES:
-        raise AdmissionError(f"no PriorityClass with name {name} was found")
-    if spec.get("priority", _CLASSES[name]) != _CLASSES[name]:
-        raise AdmissionError(
-            f"the integer value of priority ({spec['priority']}) must not be provided in pod spec; "
-            f"priority admission controller computed {_CLASSES[name]} from the given PriorityClass name"
-        )
-    spec["priority"] = _CLASSES[name]
-    if (policy := spec.setdefault("preemptionPolicy", _POLICY)) != _POLICY:
-        raise AdmissionError(
-            f"the string value of PreemptionPolicy ({policy}) must not be provided in pod spec; "
-            f"priority admission controller computed {_POLICY} from the given PriorityClass name"
-        )
 
 
 def _admit_runtime(obj: Object) -> None:

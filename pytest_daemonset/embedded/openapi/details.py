@@ -89,6 +89,7 @@ PersistentVolumeClaimSpec volumeMode Block Filesystem
 PodDisruptionBudgetSpec unhealthyPodEvictionPolicy AlwaysAllow IfHealthyBudget
 PodSecurityContext fsGroupChangePolicy Always OnRootMismatch
 PodSecurityContext supplementalGroupsPolicy Merge Strict
+PriorityClass preemptionPolicy Never PreemptLowerPriority
 PodSpec dnsPolicy ClusterFirst ClusterFirstWithHostNet Default None
 PodSpec preemptionPolicy Never PreemptLowerPriority
 PodSpec restartPolicy Always Never OnFailure

@@ -155,6 +155,11 @@ PodDisruptionBudgetSpec.maxUnavailable: How many may be missing: a number, or a 
 ResourceQuota: How much a namespace may use in all.
 ResourceQuotaSpec.hard: The most that may be used, by name.
 LimitRange: How much a pod or a container may ask for, and what is asked for those that say nothing.
+PriorityClass: How important pods are, by name.
+PriorityClass.value: The priority itself; of two pods, the one of the greater value is scheduled first.
+PriorityClass.globalDefault: Whether pods that name no class are of this one.
+PriorityClass.description: What it is for.
+PriorityClass.preemptionPolicy: Whether pods of less priority make room; one of Never, PreemptLowerPriority.
 Role: What may be done in a namespace.
 ClusterRole: What may be done everywhere.
 RoleBinding: Who has a role in a namespace.

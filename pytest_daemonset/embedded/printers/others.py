@@ -86,6 +86,11 @@ def _service_account(obj: Object, now: datetime) -> list[Any]:
     return [obj["metadata"]["name"], age(obj, now)]
 
 
+def _priority_class(obj: Object, now: datetime) -> list[Any]:
+    default = "true" if obj.get("globalDefault") else "false"
+    return [obj["metadata"]["name"], obj["value"], default, age(obj, now), obj["preemptionPolicy"]]
+
+
 def _lease(obj: Object, now: datetime) -> list[Any]:
     return [obj["metadata"]["name"], obj["spec"].get("holderIdentity", ""), age(obj, now)]
 
@@ -197,6 +202,9 @@ WEBHOOKS = Printer(
 CONFIG_MAP = Printer((NAME, *names("Data"), AGE), _config_map)
 SECRET = Printer((NAME, *names("Type", "Data"), AGE), _secret)
 SERVICE_ACCOUNT = Printer((NAME, AGE), _service_account)
+PRIORITY_CLASS = Printer(
+    (NAME, *_integers("Value"), *names("Global-Default"), AGE, *names("PreemptionPolicy")), _priority_class
+)
 LEASE = Printer((NAME, *names("Holder"), AGE), _lease)
 EVENT = Printer(
     (
