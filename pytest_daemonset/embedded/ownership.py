@@ -68,7 +68,7 @@ def applied(call: Call, entry: Entry | None, config: Object, time: str) -> tuple
     try:
         merged = apply(served.shape, live, config, writer, force=forced, time=time, ignored=ignored)
     except ConflictError as error:
-        raise _conflict(error, live.managers) from None
+        raise _conflict(error) from None
     except ShapeError as error:
         named = config["metadata"]
         what = f"{named.get('namespace', '')}/{named.get('name', '')}; {_type(call.kind.api_version, call.kind.kind)}"
@@ -134,26 +134,27 @@ def _managers(served: Served, entry: Entry, time: str) -> Managers:
     return managers
 
 
-def _conflict(error: ConflictError, managers: Managers) -> statuses.StatusError:
-    times = {
-        (each["manager"], each["operation"], each["apiVersion"], each.get("subresource", "")): each.get("time", "")
-        for each in managers.entries()
-    }
-    causes, texts = [], []
-    for writer, paths in error.conflicts:
+def _conflict(error: ConflictError) -> statuses.StatusError:
+    causes: list[Object] = []
+    by_writer: dict[str, list[str]] = {}
+    for writer, paths in sorted(error.conflicts, key=lambda one: one[0]):
         who = f'"{writer.name}"'
         if writer.subresource:
             who += f' with subresource "{writer.subresource}"'
         if writer.operation == UPDATE:
-            who += f" using {writer.api_version} at {times[writer]}"
+            who += f" using {writer.api_version}"
+        by_writer[who] = [shown(path) for path in paths]
         causes += [
-            {"reason": "FieldManagerConflict", "message": f"conflict with {who}", "field": shown(path)}
-            for path in paths
+            {"reason": "FieldManagerConflict", "message": f"conflict with {who}", "field": field}
+            for field in by_writer[who]
         ]
-        if len(paths) == 1:
-            texts.append(f"conflict with {who}: {shown(paths[0])}")
-        else:
-            texts.append(f"conflicts with {who}:\n" + "\n".join(f"- {shown(path)}" for path in paths))
-    count = len(causes)
-    message = f"Apply failed with {count} conflict{'s' if count > 1 else ''}: " + "\n".join(texts)
+    if len(causes) == 1:
+        message = f"Apply failed with 1 conflict: {causes[0]['message']}: {causes[0]['field']}"
+    else:
+        listed = (
+            line
+            for who, fields in by_writer.items()
+            for line in (f"conflicts with {who}:", *(f"- {f}" for f in fields))
+        )
+        message = f"Apply failed with {len(causes)} conflicts: " + "\n".join(listed)
     return statuses.StatusError(409, "Conflict", message, {"causes": causes})

@@ -108,10 +108,24 @@ def test_a_conflict_names_the_manager_and_the_field() -> None:
     assert "f:image" not in str(owners(forced)["one", "Apply"])
 
 
+def test_conflicts_are_told_by_manager_as_kube_apiserver_told_them() -> None:
+    api = make_api()
+    api.create(BOB, "configmaps", "here", config_map("a"))
+    apply(api, "configmaps", data(j="1", i="2"), "one")
+    with pytest.raises(StatusError) as refused:
+        apply(api, "configmaps", data(i="8", j="8", k="8"), "two")
+    assert refused.value.message == (
+        'Apply failed with 3 conflicts: conflicts with "bobctl" using v1:\n- .data.k\n'
+        'conflicts with "one":\n- .data.i\n- .data.j'
+    )
+
+
 def test_what_others_wrote_before_the_first_apply_is_theirs() -> None:
     api = make_api()
     api.create(BOB, "configmaps", "here", config_map("a"))
-    with pytest.raises(StatusError, match=r'conflict with "bobctl" using v1 at .*: \.data\.k'):
+    with pytest.raises(
+        StatusError, match=r'^Apply failed with 1 conflict: conflict with "bobctl" using v1: \.data\.k$'
+    ):
         apply(api, "configmaps", data(k="other"), "one")
     both = apply(api, "configmaps", data(k="v", z="1"), "one")
     assert owners(both)["bobctl", "Update"] == {"f:data": {".": {}, "f:k": {}}}
