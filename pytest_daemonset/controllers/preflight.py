@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
+from importlib.machinery import PathFinder
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def check(config: ControllerConfig) -> None:
-    """See that its program, its working folder and its manifests are there.
+    """See that its program or package, its working folder and its manifests are there.
 
     Args:
         config: which controller.
@@ -29,6 +32,8 @@ def check(config: ControllerConfig) -> None:
         raise UsageError(f"cwd={str(config.cwd)!r} of --daemonset-controller={config.spec!r}: no such folder")
     if config.kind == "command":
         _check_program(config)
+    if config.kind == "python":
+        _check_package(config)
 
 
 def _check_program(config: ControllerConfig) -> None:
@@ -48,4 +53,15 @@ def _check_program(config: ControllerConfig) -> None:
     if not os.access(where, os.X_OK):
         raise UsageError(
             f"{told}: {where} is not executable; try `chmod +x {program}`, or name its interpreter before it"
+        )
+
+
+def _check_package(config: ControllerConfig) -> None:
+    """The outermost package only: to find what is in it would be to import it."""
+    package = config.argument.partition(":")[0].partition(".")[0]
+    path = [str(config.cwd or Path.cwd()), *config.env.get("PYTHONPATH", "").split(os.pathsep)]
+    if PathFinder.find_spec(package, path) is None and find_spec(package) is None:
+        raise UsageError(
+            f"--daemonset-controller={config.spec!r}: no module {package!r} in {path[0]}, nor in the environment of "
+            f"{sys.executable}; is it installed there, and is this the right folder?"
         )

@@ -61,6 +61,10 @@ def test_what_cannot_be_started_is_told_without_a_traceback_of_ours(project: pyt
         (("--daemonset-controller=command: no-such-manager",), "*no program 'no-such-manager' on the PATH*"),
         (("--daemonset-controller=command: ./agent.yaml",), "*agent.yaml is not executable; try `chmod +x*"),
         (("--daemonset-controller=command: ../",), "*a folder; expected a program*"),
+        (
+            ("--daemonset-controller=python: nowhere.to_be_found:main",),
+            "*no module 'nowhere' in *is it installed there*",
+        ),
         (("--daemonset-controller-manifests=nope.yaml",), "*nope.yaml: no such file*"),
     ],
 )
