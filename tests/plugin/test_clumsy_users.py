@@ -132,7 +132,10 @@ def test_a_function_that_edits_a_copy_is_told(project: pytest.Pytester) -> None:
 
 @pytest.mark.parametrize(
     ("controller", "words"),
-    [("command: true", "it wrote nothing"), ("python: nowhere:main", "no module 'nowhere'")],
+    [
+        ("command: true", "it wrote nothing"),
+        ("python: pytest_daemonset.nowhere:main", "no module 'pytest_daemonset.nowhere'"),
+    ],
 )
 def test_a_controller_that_ends_at_once_is_an_error_and_no_violation(
     project: pytest.Pytester, controller: str, words: str
