@@ -11,6 +11,7 @@ import orjson
 from pytest_daemonset.embedded import media, protobuf, statuses, yamltext
 from pytest_daemonset.embedded.kinds.fielderrors import invalid
 from pytest_daemonset.embedded.kinds.fields import MESSAGES
+from pytest_daemonset.embedded.kinds.scalars import json_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -109,7 +110,7 @@ def parse(
         return {}, b"{}"  # Go reads null as nothing
     if not isinstance(obj, dict):
         raise _unrecognized(
-            kind, f"json parse error: json: cannot unmarshal {go_type(obj)} into Go value of type struct"
+            kind, f"json parse error: json: cannot unmarshal {json_type(obj)} into Go value of type struct"
         )
     check_size(obj, data)
     return obj, encoded
@@ -148,7 +149,7 @@ def part(obj: Object, name: str, kind: type[T]) -> T | None:
     if value is None or (isinstance(value, kind) and (kind is bool or not isinstance(value, bool))):
         return value
     raise statuses.bad_request(
-        f"json: cannot unmarshal {go_type(value)} into Go struct field {name} of type {kind.__name__}"
+        f"json: cannot unmarshal {json_type(value)} into Go struct field {name} of type {kind.__name__}"
     )
 
 
@@ -157,12 +158,6 @@ def one_line(data: bytes) -> bytes:
     if b"\n" in data or b"\r" in data:
         return data.translate(None, b"\r\n")
     return data
-
-
-def go_type(value: Any) -> str:
-    """How Go's decoder names the JSON type of a value."""
-    names = {list: "array", dict: "object", str: "string", bool: "bool", int: "number", float: "number"}
-    return names.get(type(value), "null")
 
 
 def expect_kind(obj: Object, kind: Kind) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from pytest_daemonset.embedded import jsonpatch, statuses
-from pytest_daemonset.embedded.bodies import check_size, go_type, part
+from pytest_daemonset.embedded.bodies import check_size, part
+from pytest_daemonset.embedded.kinds.scalars import json_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -51,7 +52,7 @@ def apply(obj: Object, data: bytes, content_type: str, merge_keys: Mapping[Path,
     if content_type == JSON:
         return _json_patch(obj, patch)
     if not isinstance(patch, dict):
-        text = f"error decoding patch: json: cannot unmarshal {go_type(patch)} into Go value of type map[string]interface {{}}"
+        text = f"error decoding patch: json: cannot unmarshal {json_type(patch)} into Go value of type map[string]interface {{}}"
         raise statuses.bad_request(text)
     if content_type == MERGE:
         merge(obj, patch)

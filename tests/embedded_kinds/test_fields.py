@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -78,6 +79,19 @@ def test_nodes_always_tell_their_versions() -> None:
 def test_a_value_of_another_type_is_refused(kind: Any, obj: dict[str, Any]) -> None:
     with pytest.raises(DecodeError):
         kind.decode(obj)
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ({"hostname": False}, "bool into field spec.hostname of type string"),
+        ({"hostNetwork": "yes"}, "string into field spec.hostNetwork of type bool"),
+        ({"priority": 1 << 40}, f"number {1 << 40} into field spec.priority of type int32"),
+    ],
+)
+def test_what_was_found_is_named_as_json_names_it(spec: dict[str, Any], told: str) -> None:
+    with pytest.raises(DecodeError, match=f"^json: cannot unmarshal {re.escape(told)}$"):
+        POD.decode({"spec": spec})
 
 
 def test_times_are_told_in_utc() -> None:

@@ -11,9 +11,9 @@ import orjson
 from yarl import URL
 
 from pytest_daemonset.embedded.admission.conversation import Failed, Said
-from pytest_daemonset.embedded.bodies import go_type
 from pytest_daemonset.embedded.kinds.fielderrors import DecodeError
 from pytest_daemonset.embedded.kinds.fields import MESSAGES, decode
+from pytest_daemonset.embedded.kinds.scalars import json_type
 from pytest_daemonset.embedded.uids import new_uid
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _read(code: int, body: bytes, version: str) -> Object:
     except orjson.JSONDecodeError:
         told = ""  # as YAML, which is tried next, most texts are strings
     if not isinstance(told, dict):
-        why = f"couldn't get version/kind; json parse error: json: cannot unmarshal {go_type(told)} into {_GO}"
+        why = f"couldn't get version/kind; json parse error: json: cannot unmarshal {json_type(told)} into {_GO}"
         raise _NoReviewError(why)
     decode(MESSAGES["AdmissionReview"], told)
     group, _, other = str(told.get("apiVersion", "")).rpartition("/")

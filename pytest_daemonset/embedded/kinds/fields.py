@@ -23,7 +23,7 @@ import orjson
 
 from pytest_daemonset.embedded.kinds.fielderrors import DecodeError
 from pytest_daemonset.embedded.kinds.places import Place, told
-from pytest_daemonset.embedded.kinds.scalars import SCALARS, Scalar
+from pytest_daemonset.embedded.kinds.scalars import SCALARS, Scalar, json_type
 from pytest_daemonset.embedded.kinds.tables import TABLES
 
 if TYPE_CHECKING:
@@ -170,14 +170,14 @@ def _decode_field(known: Field, value: Any, place: Place, unknown: list[str]) ->
     if known.shape == "list":
         if not isinstance(value, list):
             raise DecodeError(
-                f"json: cannot unmarshal {_json_type(value)} into field {told(place)} of type []{known.type}"
+                f"json: cannot unmarshal {json_type(value)} into field {told(place)} of type []{known.type}"
             )
         if known.repeated and (read := _read_before(known, value)) is not None:
             return orjson.loads(read)
         return _decode_list(known, value, place, unknown)
     if not isinstance(value, dict):
         raise DecodeError(
-            f"json: cannot unmarshal {_json_type(value)} into field {told(place)} of type map[string]{known.type}"
+            f"json: cannot unmarshal {json_type(value)} into field {told(place)} of type map[string]{known.type}"
         )
     for key, element in value.items():
         if known.type != "string" or type(element) is not str:
@@ -217,7 +217,7 @@ def _decode_value(known: Field, value: Any, place: Place, unknown: list[str]) ->
     if value is None:
         value = {}
     if not isinstance(value, dict):
-        raise DecodeError(f"json: cannot unmarshal {_json_type(value)} into field {told(place)} of type {known.type}")
+        raise DecodeError(f"json: cannot unmarshal {json_type(value)} into field {told(place)} of type {known.type}")
     _decode_message(MESSAGES[known.type], value, place, unknown)
     return value
 
@@ -228,11 +228,6 @@ def _empty(known: Field) -> Any:
     if known.scalar is not None:
         return known.scalar.zero
     return {each.name: _empty(each) for each in MESSAGES[known.type].always}
-
-
-def _json_type(value: Any) -> str:
-    names = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
-    return names.get(type(value), "null")
 
 
 @lru_cache(maxsize=64)

@@ -34,8 +34,17 @@ class Scalar(NamedTuple):
     zero: Any
 
 
+def json_type(value: Any) -> str:
+    """How Go's decoder names the JSON type of a value."""
+    names = {list: "array", dict: "object", str: "string", bool: "bool", int: "number", float: "number"}
+    return names.get(type(value), "null")
+
+
 def _refuse(value: Any, place: Place | None, wanted: str) -> DecodeError:
-    return DecodeError(f"json: cannot unmarshal {value!r:.80} into field {told(place)} of type {wanted}")
+    found = json_type(value)
+    if found == "number" and wanted.startswith("int"):
+        found += f" {value!r:.80}"  # a number it is, but one that does not fit
+    return DecodeError(f"json: cannot unmarshal {found} into field {told(place)} of type {wanted}")
 
 
 def _string(value: Any, place: Place | None) -> str:
