@@ -25,6 +25,7 @@ OF_CUSTOM_RESOURCES = (JSON, MERGE)
 
 _ORDER = "$setElementOrder/"
 _DELETE = "$deleteFromPrimitiveList/"
+_SHOWN = 1000  # characters
 
 
 def apply(obj: Object, data: bytes, content_type: str, merge_keys: Mapping[Path, str]) -> Object:
@@ -39,21 +40,23 @@ def apply(obj: Object, data: bytes, content_type: str, merge_keys: Mapping[Path,
         The patched object.
 
     Raises:
-        StatusError: 400 for a patch that cannot be read, 422 for one that cannot be applied, 415 for another kind of patch.
+        StatusError: 400 for a patch that cannot be read, 422 for one that cannot be applied, 500 for a strategic one that
+            contradicts itself (as kube-apiserver), 415 for another kind of patch.
     """
     if content_type not in {MERGE, JSON, STRATEGIC}:
         raise statuses.unsupported_patch()
+    unread = "" if content_type == STRATEGIC else "error decoding patch: "
     try:
         patch = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        raise statuses.bad_request(f"error decoding patch: {error}") from None
+        raise statuses.bad_request(f"{unread}{error}") from None
     if patch is None and content_type != MERGE:
         return obj  # Go reads null as nothing
     if content_type == JSON:
         return _json_patch(obj, patch)
     if not isinstance(patch, dict):
-        text = f"error decoding patch: json: cannot unmarshal {json_type(patch)} into Go value of type map[string]interface {{}}"
-        raise statuses.bad_request(text)
+        text = f"json: cannot unmarshal {json_type(patch)} into Go value of type map[string]interface {{}}"
+        raise statuses.bad_request(f"{unread}{text}")
     if content_type == MERGE:
         merge(obj, patch)
         return obj
@@ -121,7 +124,7 @@ def strategic(obj: Object, patch: Object, merge_keys: Mapping[Path, str], path: 
     (kubernetes/apimachinery, pkg/util/strategicpatch).
 
     Raises:
-        StatusError: 400 for directives that contradict the object.
+        StatusError: 400 for a `$retainKeys` that makes no sense, 500 for what else does not.
     """
     directive = patch.get("$patch")
     if directive == "replace":
@@ -129,9 +132,12 @@ def strategic(obj: Object, patch: Object, merge_keys: Mapping[Path, str], path: 
     if directive == "delete":
         return {}
     if directive is not None and directive != "merge":
-        raise statuses.bad_request(f"unknown patch type found: {directive}")
+        raise _senseless(f"unknown patch type: {directive} in map: {_shown(patch)}")
     retained = part(patch, "$retainKeys", list)
     directives = [key for key in patch if key.startswith("$")]
+    for key in directives:
+        if key.startswith(_ORDER) and (merge_key := merge_keys.get((*path, key[len(_ORDER) :]))) is not None:
+            _check_order(patch[key], patch.get(key[len(_ORDER) :]), merge_key)
     if retained is not None:
         _check_retained(patch, retained)
     for key in directives:
@@ -160,6 +166,42 @@ def strategic(obj: Object, patch: Object, merge_keys: Mapping[Path, str], path: 
     return obj
 
 
+def _senseless(text: str) -> statuses.StatusError:
+    return statuses.StatusError(500, "", text)
+
+
+def _shown(value: Any) -> str:
+    return orjson.dumps(value).decode()[:_SHOWN]
+
+
+def _check_order(order: Any, patched: Any, merge_key: str) -> None:
+    """The elements that a patch brings have to stand in the order that it gives."""
+    if not isinstance(order, list):
+        raise _senseless(f"expected a []interface {{}}, but received a {json_type(order)}")
+    wanted = iter([_identity(each, merge_key) for each in order])
+    brought = [each for each in patched if not _goes(each)] if isinstance(patched, list) else []
+    if order and not all(_identity(each, merge_key) in wanted for each in brought):
+        text = f"The order in patch list:\n{_shown(patched)}\n doesn't match $setElementOrder list:\n{_shown(order)}\n"
+        raise _senseless(text)
+
+
+def _goes(element: Any) -> bool:
+    return isinstance(element, dict) and element.get("$patch") == "delete"
+
+
+def _identity(element: Any, merge_key: str) -> Any:
+    """What tells an element of a patch from the others.
+
+    Raises:
+        StatusError: 500, it does not say.
+    """
+    if merge_key and not isinstance(element, dict):
+        raise _senseless(f"list element types are not identical: {_shown(element)} is no object")
+    if merge_key and merge_key not in element:
+        raise _senseless(f"map: {_shown(element)} does not contain declared merge key: {merge_key}")
+    return _mark(_key(element, merge_key))
+
+
 def _check_retained(patch: Object, retained: list[Any]) -> None:
     """What a patch sets it has to retain."""
     for key, value in patch.items():
@@ -183,21 +225,14 @@ def _merge_list(old: Any, patch: list[Any], order: Any, merge_keys: Mapping[Path
         known = {_mark(each) for each in before}
         merged = before + [each for each in patch if _mark(each) not in known]
         return _ordered(merged, before, patch if order is None else order, "")
-    changes = [each for each in patch if isinstance(each, dict)]
-    if len(changes) != len(patch):
-        raise statuses.bad_request(
-            f"{'.'.join(path)}: elements of a list that is merged by {merge_key} must be objects"
-        )
-    if any(each.get("$patch") == "replace" for each in changes):
-        return [_plain(each) for each in changes if "$patch" not in each]
-    gone = {_mark(each.get(merge_key)) for each in changes if each.get("$patch") == "delete"}
+    if any(isinstance(each, dict) and each.get("$patch") == "replace" for each in patch):
+        return [_plain(each) for each in patch if not (isinstance(each, dict) and "$patch" in each)]
+    gone = {_identity(each, merge_key) for each in patch if _goes(each)}
     merged = [each for each in before if _mark(_key(each, merge_key)) not in gone]
-    kept = [each for each in changes if each.get("$patch") != "delete"]
+    kept = [each for each in patch if not _goes(each)]
     places = _places(_key(each, merge_key) for each in merged)
     for change in kept:
-        if merge_key not in change:
-            raise statuses.bad_request(f"map: {change} does not contain declared merge key: {merge_key}")
-        at = places.setdefault(_mark(change[merge_key]), len(merged))
+        at = places.setdefault(_identity(change, merge_key), len(merged))
         if at == len(merged):
             merged.append(strategic({}, change, merge_keys, path))
         else:

@@ -88,8 +88,16 @@ TARGETS = (
     ("daemonsets.apps", "d", ""),
     ("daemonsets.apps", "d", "status"),
 )
-# what structured-merge-diff refuses, kube-apiserver answers with a 500 of its own
-OWN_500 = ("failed to create typed patch object", "resourceVersion should not be set on objects to be created")
+# what structured-merge-diff and strategicpatch refuse, kube-apiserver answers with a 500 of its own
+OWN_500 = (
+    "failed to create typed patch object",
+    "resourceVersion should not be set on objects to be created",
+    "map: ",
+    "list element types are not identical: ",
+    "The order in patch list:",
+    "expected a []interface {}, but received a ",
+    "unknown patch type: ",
+)
 
 
 def survives(api: Api, call: Call) -> None:
