@@ -67,7 +67,7 @@ class TakesZeroLiterally(Controller):
         self, daemonset: Json, decisions: Mapping[str, Decision], there: Mapping[str, Pods], rules: Rules
     ) -> Plan:
         limits = (daemonset["spec"].get("updateStrategy") or {}).get("rollingUpdate") or {}
-        if (limits.get("maxUnavailable"), limits.get("maxSurge")) == (0, 0):
+        if limits.get("maxUnavailable") == 0 and not limits.get("maxSurge"):
             return Plan()
         return super().rollout(daemonset, decisions, there, rules)
 
