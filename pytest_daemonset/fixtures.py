@@ -346,7 +346,8 @@ def _daemonset_scope(
         if warning := wrote.warning(len(request.node.stash.get(NODES, ())) or run.cluster_config.nodes):
             run.closing.append(f"daemonset: {request.node.nodeid}: {warning}")
         controller.on_death = None
-        if not run.interrupted:  # no test comes that would need it, and its start may take long
+        ends = run.interrupted or request.session.shouldfail or request.session.shouldstop
+        if not ends:  # no test comes that would need it, and its start may take long
             _daemonset_running.tidy(controller.restore, "restart of the controller")
 
 

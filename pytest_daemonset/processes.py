@@ -288,10 +288,14 @@ class Process:
         self._spawned = time.monotonic()
         row = seen(self._popen.pid)
         details = {"cookie": self._cookie, "pid": self._popen.pid, "pid_started": row.started if row else "gone"}
-        threading.Thread(
+        watch = threading.Thread(
             target=self._watch, args=(self._popen, details), name=f"watch {self.name}", daemon=True
-        ).start()
-        self._keeper.learned("process", self._key, pid=self._popen.pid)
+        )
+        try:
+            # Before it is watched: one that ends at once would be released already.
+            self._keeper.learned("process", self._key, pid=self._popen.pid)
+        finally:
+            watch.start()
 
     def _watch(self, popen: subprocess.Popen[bytes], details: dict[str, Any]) -> None:
         """In a thread of its own: until the leader ends; then nothing of its family may be left."""

@@ -124,9 +124,12 @@ class Completeness:
         if running is not None:
             report._daemonset_version = running.cluster.version  # type: ignore[attr-defined]
         if report.failed and call.excinfo is not None and isinstance(call.excinfo.value, ClusterError):
-            if running is None:
+            if item.session.shouldfail:
+                pass  # the first reason is the one to tell: what follows is tearing down
+            elif running is None:
                 item.session.shouldfail = "no row can be judged: what they need did not start"
-            elif not running.controller.running and running.silence():
+            # One that died has been started again for the next test, and may not have died again yet.
+            elif (running.controller.died or not running.controller.running) and running.silence():
                 item.session.shouldfail = (
                     "no row can be judged: the controller ended before it had written anything to the cluster"
                 )

@@ -26,6 +26,7 @@ class Controller(Protocol):
         log: where its output is.
         on_death: is told of a death that nobody asked for; while it is None, `check` tells of it.
         replicas: its processes; none where it is no process of ours.
+        died: whether any of it ever ended unasked, started again since or not.
     """
 
     config: ControllerConfig
@@ -34,6 +35,7 @@ class Controller(Protocol):
     log: Path
     on_death: Callable[[DaemonSetTestError], None] | None
     replicas: Sequence[Replica]
+    died: bool
 
     @property
     def running(self) -> bool:

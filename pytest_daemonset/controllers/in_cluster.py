@@ -66,6 +66,7 @@ class InClusterController:
         self._paused = False
         self._known_ends: set[tuple[str, str, str]] = set()
         self._telling: set[asyncio.Task[None]] = set()
+        self.died = False
         self._untold: ClusterError | None = None
 
     @property
@@ -238,6 +239,7 @@ class InClusterController:
         death = ClusterError(
             f"{self.name} died unasked: {which}, exit code {end.code}{reason}; its last lines:\n{lines}"
         )
+        self.died = True
         if self.on_death is None:
             self._untold = death
         else:

@@ -49,6 +49,7 @@ class ProcessController:
         self.on_death: Callable[[DaemonSetTestError], None] | None = None
         self.inside = config.kind == "builtin" and cluster.builtin_inside
         self._cluster = cluster
+        self.died = False
         self._untold: ClusterError | None = None
         self._objects = Objects(cluster.client)
         self._prepared = False
@@ -253,6 +254,7 @@ class ProcessController:
             f"{replica.name} died unasked, exit code {process.returncode}, {process.age:.1f} s after it was started; "
             f"its last lines:\n{lines}{hint}"
         )
+        self.died = True
         if self.on_death is None:
             self._untold = death
         else:
